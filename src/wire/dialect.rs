@@ -85,6 +85,11 @@ impl Dialect {
             .unwrap_or(DIALECTS.len())
     }
 
+    /// Whether the add-on takes any type of command, as far as the pool can know.
+    pub fn takes_any_kind(&self) -> bool {
+        matches!(self.request.kinds, Kinds::Any)
+    }
+
     /// The row as JSON, for those who apply or print it elsewhere.
     pub fn describe(&self) -> Value {
         let kinds = match self.request.kinds {

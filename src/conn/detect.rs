@@ -1,0 +1,94 @@
+//! Finding out which dialect listens.
+//!
+//! One throw-away connection, one object that every dialect that can be probed answers in its own
+//! way, and, after a silence, the NUL that a NUL-framed add-on waits for. The socket is never used
+//! again: what a stranger makes of the probe is unknown.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use super::connection::excerpt;
+use super::dial::dial;
+use super::open::{Target, write_all};
+use crate::fault::{Cause, Code, Fault};
+use crate::wire::{DIALECTS, Dialect, probe};
+
+/// How long the bare probe is given. The add-ons that answer it do so within one beat (≤ 10 ms);
+/// a busy one stays silent and is asked again later.
+const FIRST: Duration = Duration::from_millis(500);
+/// How long the NUL is given: the add-on that needs it answers within 0.75 s in GUI mode.
+const SECOND: Duration = Duration::from_millis(1_500);
+
+/// Asks the endpoint what it speaks.
+///
+/// # Errors
+/// [`Code::Connect`] when nothing answers, [`Code::Protocol`] when the answer is none that is
+/// known. Both say what was seen.
+pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
+    let stream = dial(&target.address, target.connect_timeout).await?;
+    let name = &target.name;
+    let mut bytes = Vec::with_capacity(1024);
+    for (request, wait) in [(probe::REQUEST, FIRST), (probe::NUDGE, SECOND)] {
+        if let Err(error) = write_all(&stream, request).await {
+            return Err(hung_up(target, &bytes).cause(Cause::io(&error, "write", target.address.to_string())));
+        }
+        let deadline = Instant::now() + wait;
+        while let Ok(ready) = timeout_at(deadline, stream.readable()).await {
+            let read = ready.and_then(|()| stream.try_read(&mut bytes));
+            match read {
+                Ok(0) => return Err(hung_up(target, &bytes)),
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(error) => {
+                    return Err(hung_up(target, &bytes).cause(Cause::io(&error, "read", target.address.to_string())));
+                }
+            }
+            match probe::recognise(&bytes) {
+                probe::Verdict::Known(dialect) => {
+                    debug!(endpoint = %name, dialect = dialect.name, "detected");
+                    return Ok(dialect);
+                }
+                probe::Verdict::NeedMore => {}
+                probe::Verdict::Unknown => return Err(unknown(target, &bytes)),
+            }
+        }
+    }
+    if bytes.is_empty() { Err(silent(target)) } else { Err(unknown(target, &bytes)) }
+}
+
+fn known_dialects() -> String {
+    DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+}
+
+fn silent(target: &Target) -> Fault {
+    let millis = (FIRST + SECOND).as_millis();
+    Fault::new(
+        Code::Connect,
+        format!("connected to {}, but it did not answer the dialect probe within {millis} ms", target.name),
+    )
+    .advice(format!("Blender may be busy (a render, an open dialog), or the add-on speaks none of {} : set the dialect option if you know it.", known_dialects()).replace(" :", ":"))
+    .cause(Cause::text("the probe met silence"))
+    .detail("ruledOut", DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>())
+}
+
+fn unknown(target: &Target, bytes: &[u8]) -> Fault {
+    Fault::new(
+        Code::Protocol,
+        format!("{} answered the dialect probe with {}, which is none of {}", target.name, excerpt(bytes), known_dialects()),
+    )
+    .advice("Check what listens on that port: it may not be a Blender add-on at all.")
+    .detail("ruledOut", DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>())
+    .detail("receivedBytes", bytes.len())
+}
+
+fn hung_up(target: &Target, bytes: &[u8]) -> Fault {
+    let seen = if bytes.is_empty() { "nothing".to_owned() } else { excerpt(bytes) };
+    Fault::new(
+        Code::Connect,
+        format!("{} closed the connection on the dialect probe; it had sent {seen}", target.name),
+    )
+    .advice("Blender may just have been closed, or something else listens on that port: check it, or set the dialect option if you know it.")
+    .cause(Cause::text("the stream ended during the probe"))
+}

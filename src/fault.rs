@@ -1,0 +1,352 @@
+//! What can go wrong, in one table.
+//!
+//! Every error a caller ever sees is a [`Fault`]: a stable [`Code`], what happened, whether the
+//! command may have run, what to do next, and the cause below it. Code, types, documentation and
+//! tests read the same rows ([`CODES`]). This module knows no sockets, no slots and no JavaScript.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+macro_rules! codes {
+    ($($name:ident = $text:literal, retryable: $retryable:literal, $meaning:literal, $advice:literal;)*) => {
+        /// A stable error code: match on this, never on a message.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $meaning] $name,)* }
+
+        /// Every code with its meaning, its advice and whether a retry may help.
+        pub static CODES: &[CodeRow] = &[
+            $(CodeRow { code: Code::$name, text: $text, retryable: $retryable, meaning: $meaning, advice: $advice },)*
+        ];
+    };
+}
+
+codes! {
+    InvalidOption = "ERR_POOL_INVALID_OPTION", retryable: false,
+        "An option is unknown, of the wrong type, out of range or contradicts another.",
+        "Correct the option that the message names; the README lists every option with its range.";
+    InvalidCommand = "ERR_POOL_INVALID_COMMAND", retryable: false,
+        "The command cannot be sent: not JSON, cyclic, too large, or not in the add-on's language.",
+        "Correct the command; nothing was sent.";
+    Closed = "ERR_POOL_CLOSED", retryable: false,
+        "The pool is closing or closed.",
+        "Create a new pool; nothing was sent.";
+    Cleared = "ERR_POOL_CLEARED", retryable: true,
+        "The pool is paused, or was cleared while the call waited.",
+        "Call ready() and try again; nothing was sent.";
+    AcquireTimeout = "ERR_POOL_ACQUIRE_TIMEOUT", retryable: true,
+        "No connection became free in time.",
+        "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.";
+    QueueFull = "ERR_POOL_QUEUE_FULL", retryable: true,
+        "maxWaiting callers are waiting already.",
+        "Slow the callers down, or raise maxWaiting.";
+    Connect = "ERR_POOL_CONNECT", retryable: true,
+        "No connection could be opened.",
+        "Start Blender and the add-on's server, and check host and port; the cause is the operating system's own error.";
+    EndpointDown = "ERR_POOL_ENDPOINT_DOWN", retryable: true,
+        "Every Blender this call could go to is down.",
+        "Start one of them; the cause is the last real error.";
+    ConnectionLost = "ERR_POOL_CONNECTION_LOST", retryable: true,
+        "The connection broke while the command was running or the connection was held.",
+        "Look at delivered: with 'no' send it again; with 'maybe' check the scene first. Blender may have crashed or been closed.";
+    CommandTimeout = "ERR_POOL_COMMAND_TIMEOUT", retryable: false,
+        "The command was sent, and no whole reply came in time.",
+        "Blender may be rendering, or a dialog may be open. Raise commandTimeoutMs for long work; check the scene before sending the command again.";
+    CommandFailed = "ERR_POOL_COMMAND_FAILED", retryable: false,
+        "The add-on ran the command and reported an error (only with rejectOnError).",
+        "Read the message: it is the add-on's own.";
+    Protocol = "ERR_POOL_PROTOCOL", retryable: false,
+        "What came back is not a reply of this dialect.",
+        "Check the dialect option and which add-on listens on that port; the message shows what was received.";
+    ReplyTooLarge = "ERR_POOL_REPLY_TOO_LARGE", retryable: false,
+        "The reply is larger than maxReplyBytes.",
+        "Ask for less, write to a file instead, or raise maxReplyBytes.";
+    NotHeld = "ERR_POOL_NOT_HELD", retryable: false,
+        "The connection is not held by this caller: released already, or never acquired.",
+        "Release once, and use a connection only between acquire and release.";
+}
+
+/// One row of [`CODES`].
+#[derive(Debug)]
+pub struct CodeRow {
+    /// The code as Rust names it.
+    pub code: Code,
+    /// The code as JavaScript sees it.
+    pub text: &'static str,
+    /// Whether trying again, unchanged, may succeed.
+    pub retryable: bool,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What to do next.
+    pub advice: &'static str,
+}
+
+impl Code {
+    /// This code's row.
+    pub fn row(self) -> &'static CodeRow {
+        &CODES[self as usize]
+    }
+}
+
+/// May the command have run?
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivered {
+    /// Not one byte of it was written.
+    #[default]
+    No,
+    /// It was written, at least in part, and nothing came back.
+    Maybe,
+    /// Blender began to answer it.
+    Yes,
+}
+
+impl Delivered {
+    /// The word JavaScript sees.
+    pub fn text(self) -> &'static str {
+        match self {
+            Delivered::No => "no",
+            Delivered::Maybe => "maybe",
+            Delivered::Yes => "yes",
+        }
+    }
+}
+
+/// What lies below a [`Fault`]: most often the operating system's own error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// What happened, in one sentence.
+    pub message: String,
+    /// The system's name for it, such as `ECONNREFUSED`.
+    pub code: Option<&'static str>,
+    /// The system's number for it.
+    pub errno: Option<i32>,
+    /// The call that failed: `connect`, `read` or `write`.
+    pub syscall: Option<&'static str>,
+    /// Where it was going.
+    pub address: Option<String>,
+}
+
+impl Cause {
+    /// The cause that an operating system error is.
+    pub fn io(error: &std::io::Error, syscall: &'static str, address: impl Into<String>) -> Self {
+        let address = address.into();
+        let code = name_of(error);
+        let message = match code {
+            Some(code) => format!("{syscall} {code} {address}"),
+            None => format!("{syscall} {address}: {error}"),
+        };
+        Cause { message, code, errno: error.raw_os_error(), syscall: Some(syscall), address: Some(address) }
+    }
+
+    /// A cause that is only a sentence.
+    pub fn text(message: impl Into<String>) -> Self {
+        Cause { message: message.into(), code: None, errno: None, syscall: None, address: None }
+    }
+}
+
+/// The errno names that Node uses, for the kinds a socket can meet.
+fn name_of(error: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind::*;
+    Some(match error.kind() {
+        ConnectionRefused => "ECONNREFUSED",
+        ConnectionReset => "ECONNRESET",
+        ConnectionAborted => "ECONNABORTED",
+        NotConnected => "ENOTCONN",
+        AddrInUse => "EADDRINUSE",
+        AddrNotAvailable => "EADDRNOTAVAIL",
+        BrokenPipe => "EPIPE",
+        TimedOut => "ETIMEDOUT",
+        NotFound => "ENOENT",
+        PermissionDenied => "EACCES",
+        HostUnreachable => "EHOSTUNREACH",
+        NetworkUnreachable => "ENETUNREACH",
+        _ => return None,
+    })
+}
+
+/// One error, as a caller sees it. Cheap to clone: a dead Blender fails many callers at once.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    inner: Arc<Inner>,
+    delivered: Delivered,
+}
+
+#[derive(Clone, Debug)]
+struct Inner {
+    code: Code,
+    message: String,
+    advice: Option<String>,
+    retryable: Option<bool>,
+    endpoint: Option<String>,
+    connection_id: Option<u64>,
+    cause: Option<Cause>,
+    details: Map<String, Value>,
+}
+
+impl Fault {
+    /// A fault with the code's own advice, delivered `no`.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        let inner = Inner {
+            code,
+            message: message.into(),
+            advice: None,
+            retryable: None,
+            endpoint: None,
+            connection_id: None,
+            cause: None,
+            details: Map::new(),
+        };
+        Fault { inner: Arc::new(inner), delivered: Delivered::No }
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+
+    /// Replaces the code's advice by one that fits this case better.
+    pub fn advice(self, advice: impl Into<String>) -> Self {
+        let advice = advice.into();
+        self.edit(|inner| inner.advice = Some(advice))
+    }
+
+    /// Overrides whether a retry may help.
+    pub fn retryable(self, retryable: bool) -> Self {
+        self.edit(|inner| inner.retryable = Some(retryable))
+    }
+
+    /// Names the endpoint.
+    pub fn endpoint(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.edit(|inner| inner.endpoint = Some(name))
+    }
+
+    /// Names the connection.
+    pub fn connection(self, id: u64) -> Self {
+        self.edit(|inner| inner.connection_id = Some(id))
+    }
+
+    /// Adds what lies below.
+    pub fn cause(self, cause: Cause) -> Self {
+        self.edit(|inner| inner.cause = Some(cause))
+    }
+
+    /// Adds a machine-readable detail.
+    pub fn detail(self, name: &str, value: impl Into<Value>) -> Self {
+        let value = value.into();
+        self.edit(|inner| {
+            inner.details.insert(name.to_owned(), value);
+        })
+    }
+
+    /// Says whether the command may have run.
+    pub fn delivered(mut self, delivered: Delivered) -> Self {
+        self.delivered = delivered;
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        self.inner.code
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        &self.inner.message
+    }
+
+    /// May the command have run?
+    pub fn was_delivered(&self) -> Delivered {
+        self.delivered
+    }
+
+    /// What lies below, where something does.
+    pub fn cause_of(&self) -> Option<&Cause> {
+        self.inner.cause.as_ref()
+    }
+
+    /// Whether trying again, unchanged, may succeed.
+    pub fn is_retryable(&self) -> bool {
+        self.inner.retryable.unwrap_or(self.inner.code.row().retryable)
+    }
+
+    /// The fault as the facade reads it.
+    pub fn to_json(&self) -> Value {
+        let row = self.inner.code.row();
+        let mut fault = json!({
+            "code": row.text,
+            "message": self.inner.message,
+            "advice": self.inner.advice.as_deref().unwrap_or(row.advice),
+            "delivered": self.delivered.text(),
+            "retryable": self.is_retryable(),
+        });
+        let fields = fault.as_object_mut().expect("built as an object");
+        if let Some(endpoint) = &self.inner.endpoint {
+            fields.insert("endpoint".into(), json!(endpoint));
+        }
+        if let Some(id) = self.inner.connection_id {
+            fields.insert("connectionId".into(), json!(id));
+        }
+        if let Some(cause) = &self.inner.cause {
+            let mut below = json!({ "message": cause.message });
+            let slots = below.as_object_mut().expect("built as an object");
+            if let Some(code) = cause.code {
+                slots.insert("code".into(), json!(code));
+            }
+            if let Some(errno) = cause.errno {
+                // Node gives errno as the negative number libuv uses.
+                slots.insert("errno".into(), json!(-errno));
+            }
+            if let Some(syscall) = cause.syscall {
+                slots.insert("syscall".into(), json!(syscall));
+            }
+            if let Some(address) = &cause.address {
+                slots.insert("address".into(), json!(address));
+            }
+            fields.insert("cause".into(), below);
+        }
+        if !self.inner.details.is_empty() {
+            fields.insert("details".into(), Value::Object(self.inner.details.clone()));
+        }
+        fault
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.inner.code.row().text, self.inner.message)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_finds_its_own_row() {
+        for row in CODES {
+            assert_eq!(row.code.row().text, row.text);
+        }
+    }
+
+    #[test]
+    fn a_fault_carries_the_system_error_as_node_would() {
+        let refused = std::io::Error::from_raw_os_error(111);
+        let fault = Fault::new(Code::Connect, "no").cause(Cause::io(&refused, "connect", "127.0.0.1:1"));
+        let json = fault.to_json();
+        assert_eq!(json["cause"]["code"], "ECONNREFUSED");
+        assert_eq!(json["cause"]["errno"], -111);
+        assert_eq!(json["retryable"], true);
+    }
+
+    #[test]
+    fn delivery_is_told_per_caller_and_the_rest_is_shared() {
+        let fault = Fault::new(Code::ConnectionLost, "gone");
+        let sent = fault.clone().delivered(Delivered::Yes);
+        assert_eq!(fault.was_delivered(), Delivered::No);
+        assert_eq!(sent.to_json()["delivered"], "yes");
+    }
+}

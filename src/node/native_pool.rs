@@ -1,0 +1,185 @@
+//! Tickets in.
+//!
+//! Where a call may be refused at once it returns the fault as JSON text; a number is the request,
+//! to cancel it by; the rest is settled through the outbox. Nothing here waits.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use super::outbox::{Outbox, PoolSink, lease_array};
+use super::{log, runtime};
+use crate::fault::{Code, Fault};
+use crate::pool::connection_pool::{Command, Held};
+use crate::pool::{Cancelled, ConnectionPool, Lease, Options};
+
+/// A connection pool, as the facade sees it.
+#[napi]
+pub struct NativePool {
+    pool: Arc<ConnectionPool>,
+    sink: Arc<PoolSink>,
+}
+
+/// Negative: none.
+fn timeout(ms: f64) -> Option<Duration> {
+    (ms >= 0.0).then(|| Duration::from_secs_f64((ms / 1e3).min(1e9)))
+}
+
+/// Negative: any.
+fn endpoint(index: i32) -> Option<usize> {
+    usize::try_from(index).ok()
+}
+
+fn text(fault: &Fault) -> String {
+    fault.to_json().to_string()
+}
+
+#[napi]
+impl NativePool {
+    /// Throws an error whose message is a fault's JSON. Connects to nothing.
+    #[napi(constructor)]
+    pub fn new(env: &Env, outbox: &Outbox, pool_number: u32, options: String) -> Result<Self> {
+        log::start();
+        let thrown = |fault: &Fault| Error::new(Status::InvalidArg, text(fault));
+        let options = Options::from_json(&options).map_err(|fault| thrown(&fault))?;
+        let runtime = runtime::handle().map_err(|error| {
+            thrown(&Fault::new(Code::Connect, format!("the threads for the pool could not be started: {error}")))
+        })?;
+        let sink = Arc::new(PoolSink { queue: outbox.queue.clone(), pool: pool_number, closers: Mutex::default() });
+        let pool = Arc::new(ConnectionPool::new(options, runtime, sink.clone()));
+        let forgotten = Arc::downgrade(&pool);
+        // A worker that ends, or the process: nobody is left to use the connections.
+        env.add_env_cleanup_hook(forgotten, |pool| {
+            if let Some(pool) = pool.upgrade() {
+                pool.close(Some(Duration::ZERO));
+            }
+        })?;
+        Ok(NativePool { pool, sink })
+    }
+
+    /// Sends a command over any connection.
+    #[napi(ts_return_type = "number | string")]
+    pub fn execute(
+        &self,
+        ticket: f64,
+        kind: String,
+        params: String,
+        timeout_ms: f64,
+        endpoint_index: i32,
+        raw: bool,
+    ) -> Either<f64, String> {
+        let command = Command { kind, params, raw };
+        match self.pool.execute(ticket as u64, command, endpoint(endpoint_index), timeout(timeout_ms)) {
+            Ok(request) => Either::A(request),
+            Err(fault) => Either::B(text(&fault)),
+        }
+    }
+
+    /// Sends a command over a held connection.
+    #[napi(ts_return_type = "number | string")]
+    #[allow(clippy::too_many_arguments)]
+    pub fn execute_held(
+        &self,
+        slot: u32,
+        generation: u32,
+        ticket: f64,
+        kind: String,
+        params: String,
+        timeout_ms: f64,
+        raw: bool,
+    ) -> Either<f64, String> {
+        let (lease, command) = (Lease { slot, generation }, Command { kind, params, raw });
+        match self.pool.execute_held(ticket as u64, lease, command, timeout(timeout_ms)) {
+            Ok(request) => Either::A(request),
+            Err(fault) => Either::B(text(&fault)),
+        }
+    }
+
+    /// Asks to hold a connection: a lease at once, a request that waits, or a fault.
+    #[napi(ts_return_type = "number | unknown[] | string")]
+    pub fn acquire<'env>(
+        &self,
+        env: &'env Env,
+        ticket: f64,
+        timeout_ms: f64,
+        endpoint_index: i32,
+    ) -> Result<Either3<f64, Array<'env>, String>> {
+        Ok(match self.pool.acquire(ticket as u64, endpoint(endpoint_index), timeout(timeout_ms)) {
+            Ok(Held::Later(request)) => Either3::A(request),
+            Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
+            Err(fault) => Either3::C(text(&fault)),
+        })
+    }
+
+    /// A lease at once, or null.
+    #[napi(ts_return_type = "unknown[] | string | null")]
+    pub fn try_acquire<'env>(&self, env: &'env Env, endpoint_index: i32) -> Result<Option<Either<Array<'env>, String>>> {
+        Ok(match self.pool.try_acquire(endpoint(endpoint_index)) {
+            Ok(None) => None,
+            Ok(Some(lease)) => Some(Either::A(lease_array(env, &lease)?)),
+            Err(fault) => Some(Either::B(text(&fault))),
+        })
+    }
+
+    /// Gives a held connection back; null, or a fault.
+    #[napi]
+    pub fn release(&self, slot: u32, generation: u32) -> Option<String> {
+        self.pool.release(Lease { slot, generation }).err().map(|fault| text(&fault))
+    }
+
+    /// Gives a held connection back and closes it; null, or a fault.
+    #[napi]
+    pub fn discard(&self, slot: u32, generation: u32, reason: String) -> Option<String> {
+        self.pool.discard(Lease { slot, generation }, &reason).err().map(|fault| text(&fault))
+    }
+
+    /// Turns away from a request: whether it may have run (`no`, `maybe`, `yes`), or null when it
+    /// had its outcome already.
+    #[napi]
+    pub fn cancel(&self, request: f64) -> Option<&'static str> {
+        match self.pool.cancel(request) {
+            Cancelled::TooLate => None,
+            Cancelled::Now(delivered) => Some(delivered.text()),
+        }
+    }
+
+    /// Whether events are posted.
+    #[napi]
+    pub fn observe(&self, on: bool) {
+        self.pool.observe(on);
+    }
+
+    /// `ready`, `closing` or `closed`.
+    #[napi]
+    pub fn state(&self) -> &'static str {
+        self.pool.state()
+    }
+
+    /// Gauges and totals, as JSON.
+    #[napi]
+    pub fn stats(&self) -> String {
+        self.pool.stats().to_string()
+    }
+
+    /// Every connection, as JSON.
+    #[napi]
+    pub fn connections(&self) -> String {
+        self.pool.connections().to_string()
+    }
+
+    /// Every endpoint, as JSON.
+    #[napi]
+    pub fn endpoints(&self) -> String {
+        self.pool.endpoints().to_string()
+    }
+
+    /// Begins to close; `ticket` is settled when it is done. Negative: within `drainTimeoutMs`;
+    /// `force`: now. May be called again, to be told as well or to hurry.
+    #[napi]
+    pub fn close(&self, ticket: f64, timeout_ms: f64, force: bool) {
+        self.sink.when_closed(ticket as u64);
+        self.pool.close(if force { Some(Duration::ZERO) } else { timeout(timeout_ms) });
+    }
+}

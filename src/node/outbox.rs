@@ -1,0 +1,217 @@
+//! Results on their way to JavaScript.
+//!
+//! Any thread posts; the first entry after the queue was empty wakes JavaScript, once, through one
+//! weak threadsafe function. The facade then drains in slices and settles its own promises. (The
+//! same arrangement as in valkey-glide's Node client: one threadsafe function a promise costs an
+//! async handle each, all of which libuv scans on every wake-up.)
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::*;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use napi_derive::napi;
+use serde_json::{Value, json};
+
+use crate::conn::Reply;
+use crate::fault::Fault;
+use crate::pool::{CloseReport, LeaseInfo, Sink};
+use crate::wire::Dialect;
+
+/// Never holds the process by itself (weak), and reports no errors to JavaScript: the facade's
+/// drain does not throw.
+type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true>;
+
+/// One entry; the numbers are those the facade switches on.
+enum Entry {
+    /// 0
+    Reply { ticket: u64, reply: Reply, dialect: usize, raw: bool },
+    /// 1
+    Lease { ticket: u64, lease: LeaseInfo },
+    /// 2
+    Fault { ticket: u64, fault: Fault },
+    /// 3
+    Event { pool: u32, event: String },
+    /// 4
+    Closed { ticket: u64, report: CloseReport },
+}
+
+/// The queue, shared with the pools that post to it.
+pub(super) struct Queue {
+    entries: Mutex<VecDeque<Entry>>,
+    wake: Mutex<Wake>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Queue {
+    fn post(&self, entry: Entry) {
+        let first = {
+            let mut entries = lock(&self.entries);
+            entries.push_back(entry);
+            entries.len() == 1
+        };
+        if first {
+            // Once the environment is going away this does nothing, and nobody is left to care.
+            lock(&self.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }
+    }
+}
+
+/// Where one pool posts to.
+pub(super) struct PoolSink {
+    pub queue: Arc<Queue>,
+    pub pool: u32,
+    /// Who waits for the pool to be closed, and the report once it is.
+    pub closers: Mutex<Closers>,
+}
+
+#[derive(Default)]
+pub(super) struct Closers {
+    tickets: Vec<u64>,
+    report: Option<CloseReport>,
+}
+
+impl PoolSink {
+    /// Settles `ticket` when the pool is closed.
+    pub(super) fn when_closed(&self, ticket: u64) {
+        let mut closers = lock(&self.closers);
+        match closers.report.clone() {
+            Some(report) => self.queue.post(Entry::Closed { ticket, report }),
+            None if closers.tickets.contains(&ticket) => {}
+            None => closers.tickets.push(ticket),
+        }
+    }
+}
+
+impl Sink for PoolSink {
+    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool) {
+        self.queue.post(Entry::Reply { ticket, reply, dialect: dialect.index(), raw });
+    }
+
+    fn lease(&self, ticket: u64, lease: LeaseInfo) {
+        self.queue.post(Entry::Lease { ticket, lease });
+    }
+
+    fn fault(&self, ticket: u64, fault: Fault) {
+        self.queue.post(Entry::Fault { ticket, fault });
+    }
+
+    fn event(&self, event: Value) {
+        self.queue.post(Entry::Event { pool: self.pool, event: event.to_string() });
+    }
+
+    fn closed(&self, report: CloseReport) {
+        let mut closers = lock(&self.closers);
+        for ticket in closers.tickets.drain(..) {
+            self.queue.post(Entry::Closed { ticket, report: report.clone() });
+        }
+        closers.report = Some(report);
+    }
+}
+
+/// The receiving end, for one facade.
+#[napi]
+pub struct Outbox {
+    pub(super) queue: Arc<Queue>,
+}
+
+#[napi]
+impl Outbox {
+    /// `onReady` is called on the JavaScript thread when entries wait, once until they were
+    /// drained. It must not throw.
+    #[napi(constructor)]
+    pub fn new(on_ready: Function<'_, (), Unknown<'static>>) -> Result<Self> {
+        let wake = on_ready.build_threadsafe_function::<()>().weak::<true>().build()?;
+        let queue = Queue { entries: Mutex::new(VecDeque::new()), wake: Mutex::new(wake) };
+        Ok(Outbox { queue: Arc::new(queue) })
+    }
+
+    /// At most `limit` entries, four values each: kind, ticket (or pool number), payload, aux. When
+    /// `limit` entries came, more may wait, and `onReady` will not be called for them.
+    #[napi(ts_return_type = "unknown[]")]
+    pub fn drain<'env>(&self, env: &'env Env, limit: u32) -> Result<Array<'env>> {
+        let taken: Vec<Entry> = {
+            let mut entries = lock(&self.queue.entries);
+            let count = entries.len().min(limit as usize);
+            entries.drain(..count).collect()
+        };
+        let mut values = env.create_array(taken.len() as u32 * 4)?;
+        for (at, entry) in taken.into_iter().enumerate() {
+            write(env, &mut values, at as u32 * 4, entry)?;
+        }
+        Ok(values)
+    }
+
+    /// Whether this outbox holds the process.
+    #[napi]
+    pub fn hold(&self, env: &Env, on: bool) -> Result<()> {
+        let mut wake = lock(&self.queue.wake);
+        // Deprecated in favour of counting clones, which is another thing: clones say who may
+        // call, this says whether the event loop waits.
+        #[allow(deprecated)]
+        if on { wake.refer(env) } else { wake.unref(env) }
+    }
+}
+
+fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()> {
+    let (kind, ticket) = match &entry {
+        Entry::Reply { ticket, .. } => (0, *ticket as f64),
+        Entry::Lease { ticket, .. } => (1, *ticket as f64),
+        Entry::Fault { ticket, .. } => (2, *ticket as f64),
+        Entry::Event { pool, .. } => (3, f64::from(*pool)),
+        Entry::Closed { ticket, .. } => (4, *ticket as f64),
+    };
+    values.set(at, kind)?;
+    values.set(at + 1, ticket)?;
+    match entry {
+        Entry::Reply { reply, dialect, raw, .. } => {
+            if raw {
+                values.set(at + 2, Buffer::from(reply.bytes))?;
+            } else if reply.ascii {
+                values.set(at + 2, env.create_string_latin1(reply.bytes)?)?;
+            } else {
+                // Checked to be UTF-8 when it came in.
+                values.set(at + 2, env.create_string(String::from_utf8_lossy(&reply.bytes))?)?;
+            }
+            values.set(at + 3, dialect as u32)
+        }
+        Entry::Lease { lease, .. } => {
+            values.set(at + 2, lease_array(env, &lease)?)?;
+            values.set(at + 3, 0)
+        }
+        Entry::Fault { fault, .. } => {
+            values.set(at + 2, fault.to_json().to_string())?;
+            values.set(at + 3, 0)
+        }
+        Entry::Event { event, .. } => {
+            values.set(at + 2, event)?;
+            values.set(at + 3, 0)
+        }
+        Entry::Closed { report, .. } => {
+            let report = json!({
+                "closed": report.closed,
+                "cut": report.cut,
+                "refused": report.refused,
+                "durationMs": report.duration.as_secs_f64() * 1e3,
+            });
+            values.set(at + 2, report.to_string())?;
+            values.set(at + 3, 0)
+        }
+    }
+}
+
+/// `[slot, generation, connectionId, endpointIndex, createdAtMs, useCount, dialectIndex]`
+pub(super) fn lease_array<'env>(env: &'env Env, lease: &LeaseInfo) -> Result<Array<'env>> {
+    let mut values = env.create_array(7)?;
+    values.set(0, lease.lease.slot)?;
+    values.set(1, lease.lease.generation)?;
+    values.set(2, lease.id as f64)?;
+    values.set(3, lease.endpoint as u32)?;
+    values.set(4, lease.created_at_ms)?;
+    values.set(5, lease.uses as f64)?;
+    values.set(6, lease.dialect.index() as u32)?;
+    Ok(values)
+}

@@ -1,0 +1,329 @@
+//! The engine: the core's decisions, carried out.
+//!
+//! One short lock around [`Core`]; what a decision asks for is done after the lock is gone, on the
+//! thread that happened to ask. Opening runs as a task; one more task, the keeper, waits for the
+//! next deadline.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use futures::FutureExt;
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+use tracing::Instrument;
+
+use super::core::{Core, Effect, Effects, Phase};
+use super::face::{Face, Habits, Start};
+use super::request::{Kind, RequestKey};
+use super::settings::Settings;
+use super::stats::{Counters, Gauges, SlotView};
+use super::table::Lease;
+use crate::fault::{Code, Delivered, Fault};
+
+/// See the module. Cheap to share; every method may be called from any thread.
+pub struct Engine<F: Face> {
+    face: F,
+    core: Mutex<Core<F>>,
+    keeper: Arc<Notify>,
+    runtime: Handle,
+    drain_timeout: Duration,
+    span: tracing::Span,
+    me: Weak<Self>,
+}
+
+/// What became of a cancelled request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It had its outcome already.
+    TooLate,
+    /// It will have no outcome; this is whether it may have run.
+    Now(Delivered),
+}
+
+impl<F: Face> Engine<F> {
+    /// An engine whose tasks run on `runtime`, and its keeper with it.
+    pub fn new(
+        settings: Settings,
+        endpoints: Vec<(Arc<str>, Habits)>,
+        runtime: Handle,
+        span: tracing::Span,
+        face: impl FnOnce(&Weak<Self>) -> F,
+    ) -> Arc<Self> {
+        let drain_timeout = settings.drain_timeout;
+        let keeper = Arc::new(Notify::new());
+        let engine = Arc::new_cyclic(|me| Engine {
+            face: face(me),
+            core: Mutex::new(Core::new(settings, endpoints)),
+            keeper: keeper.clone(),
+            runtime: runtime.clone(),
+            drain_timeout,
+            span: span.clone(),
+            me: me.clone(),
+        });
+        runtime.spawn(keep(Arc::downgrade(&engine), keeper).instrument(span));
+        engine
+    }
+
+    /// What differs between pools.
+    pub fn face(&self) -> &F {
+        &self.face
+    }
+
+    fn core(&self) -> MutexGuard<'_, Core<F>> {
+        // The core panics only on a bug in itself; then it is better to go on than to hang.
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Decides under the lock, then does what was decided.
+    fn decide<T>(&self, decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T) -> T {
+        let mut effects = Vec::new();
+        let now = Instant::now();
+        let (result, wake) = {
+            let mut core = self.core();
+            let result = decision(&mut core, now, &mut effects);
+            (result, core.deadlines.rearm() || core.phase == Phase::Closed)
+        };
+        if wake {
+            self.keeper.notify_one();
+        }
+        self.carry_out(effects);
+        result
+    }
+
+    fn carry_out(&self, effects: Effects<F>) {
+        for effect in effects {
+            match effect {
+                Effect::Open { endpoint, slot, id } => self.open(endpoint, slot, id),
+                Effect::Start { key, resource, slot, id, exchange, job } => {
+                    match self.face.start(&resource, exchange, &job) {
+                        Start::Started => {}
+                        Start::NotReady => self.decide(|core, now, fx| core.not_started(key, slot, id, now, fx)),
+                        Start::Refused(fault) => self.decide(|core, now, fx| core.refused(key, slot, id, fault, now, fx)),
+                    }
+                }
+                Effect::Grant { job, grant } => self.face.granted(&job, grant),
+                Effect::Refuse { job, fault } => self.face.failed(&job, fault),
+                Effect::Cut { resource, exchange, job, fault } => {
+                    let delivered = self.face.cut(&resource, exchange, self.drain_timeout);
+                    self.face.failed(&job, fault.delivered(delivered));
+                }
+                Effect::Close { resource } => self.face.close(&resource),
+                Effect::Abort(handle) => handle.abort(),
+                Effect::Tell(event) => self.face.observed(event),
+                Effect::Closed(report) => self.face.closed(report),
+            }
+        }
+    }
+
+    fn open(&self, endpoint: usize, slot: u32, id: u64) {
+        let Some(engine) = self.me.upgrade() else { return };
+        let opening = AssertUnwindSafe(self.face.open(endpoint, slot, id)).catch_unwind();
+        let task = self.runtime.spawn(
+            async move {
+                match opening.await {
+                    Ok(Ok(opened)) => engine.decide(|core, now, fx| core.opened(slot, id, opened, now, fx)),
+                    Ok(Err(fault)) => engine.decide(|core, now, fx| core.open_failed(slot, id, fault, now, fx)),
+                    Err(_) => {
+                        let fault = Fault::new(Code::Connect, "opening a connection panicked; this is a bug in blender-pool");
+                        engine.decide(|core, now, fx| core.open_failed(slot, id, fault, now, fx));
+                    }
+                }
+            }
+            .instrument(self.span.clone()),
+        );
+        self.core().opening(slot, id, task.abort_handle());
+    }
+
+    // ---- for callers -----------------------------------------------------------------------
+
+    /// Asks for a slot, or for a job to be run. The answer comes through the face, possibly before
+    /// this returns.
+    ///
+    /// # Errors
+    /// The fault, when the request is refused at once; the job was not kept.
+    pub fn submit(&self, kind: Kind, endpoint: Option<usize>, timeout: Option<Duration>, job: F::Job) -> Result<RequestKey, Fault> {
+        let job = Arc::new(job);
+        self.decide(|core, now, fx| core.submit(kind, endpoint, timeout, job, now, fx))
+    }
+
+    /// Grants a slot now (through the face, before this returns), or says `false`.
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn try_hold(&self, endpoint: Option<usize>, job: F::Job) -> Result<bool, Fault> {
+        let job = Arc::new(job);
+        self.decide(|core, now, fx| core.try_hold(endpoint, job, now, fx))
+    }
+
+    /// Turns away from a request, by the number that [`RequestKey::to_number`] gave.
+    pub fn cancel(&self, request: f64) -> Cancelled {
+        match self.decide(|core, now, fx| core.cancel(request, now, fx)) {
+            None => Cancelled::TooLate,
+            Some(None) => Cancelled::Now(Delivered::No),
+            Some(Some((resource, exchange))) => Cancelled::Now(self.face.cut(&resource, exchange, self.drain_timeout)),
+        }
+    }
+
+    /// Lets go of a held slot. Jobs that were started on it finish first.
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`]. Letting go of what was lost meanwhile is no error.
+    pub fn release(&self, lease: Lease) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.release(lease, now, fx))
+    }
+
+    /// Lets go of a held slot and closes what it holds; `why` is told to its running jobs.
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`].
+    pub fn discard(&self, lease: Lease, why: Fault) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.discard(lease, why, now, fx))
+    }
+
+    /// Closes the pool: refuses those who wait, lets the others finish for at most `within`
+    /// (nothing: cuts them now). [`Face::closed`] follows, once, however often this is called.
+    pub fn close(&self, within: Duration) {
+        self.decide(|core, now, fx| core.close(now.checked_add(within), now, fx));
+    }
+
+    /// Whether events are worth making.
+    pub fn observe(&self, on: bool) {
+        self.core().observed = on;
+    }
+
+    // ---- for the face ----------------------------------------------------------------------
+
+    /// The job on `slot` is over and the slot fit for more. Returns the job unless its caller has
+    /// gone; the next one is running by then.
+    pub fn finished(&self, slot: u32, id: u64, failed: bool) -> Option<Arc<F::Job>> {
+        self.decide(|core, now, fx| core.finished(slot, id, failed, now, fx))
+    }
+
+    /// The job on `slot` failed and what the slot holds is broken; [`ended`](Self::ended) follows.
+    pub fn broke(&self, slot: u32, id: u64, fault: &Fault) -> Option<Arc<F::Job>> {
+        self.decide(|core, _, fx| core.broke(slot, id, fault, fx))
+    }
+
+    /// Nothing could be opened for the job on `slot`, and nothing was sent.
+    pub fn unsent(&self, slot: u32, id: u64, fault: Fault) {
+        self.decide(|core, now, fx| core.unsent(slot, id, fault, now, fx));
+    }
+
+    /// What slot `slot` held is gone.
+    pub fn ended(&self, slot: u32, id: u64, fault: Option<Fault>) {
+        self.decide(|core, now, fx| core.ended(slot, id, fault, now, fx));
+    }
+
+    /// Bytes came on `slot` that nobody had asked for; [`ended`](Self::ended) follows.
+    pub fn desync(&self, slot: u32, id: u64, fault: Fault) {
+        self.decide(|core, _, fx| core.desync(slot, id, fault, fx));
+    }
+
+    // ---- for those who look ----------------------------------------------------------------
+
+    /// Totals.
+    pub fn counters(&self) -> Counters {
+        self.core().counters.clone()
+    }
+
+    /// How many slots are what, now.
+    pub fn gauges(&self) -> Gauges {
+        let core = self.core();
+        let mut gauges = Gauges { waiting: core.waiting(), ..Gauges::default() };
+        core.each_slot(|view| gauges.count(view.state));
+        gauges
+    }
+
+    /// Visits every slot that is not empty.
+    pub fn each_slot(&self, visit: impl FnMut(SlotView<'_, F::Resource>)) {
+        self.core().each_slot(visit);
+    }
+
+    /// Gauges and totals, for the pool and for each endpoint.
+    pub fn stats(&self) -> Value {
+        let core = self.core();
+        let mut whole = Gauges { waiting: core.waiting(), ..Gauges::default() };
+        let mut each: Vec<Gauges> = core
+            .endpoints
+            .iter()
+            .map(|endpoint| Gauges { waiting: endpoint.lines.len(), ..Gauges::default() })
+            .collect();
+        core.each_slot(|view| {
+            whole.count(view.state);
+            each[view.endpoint].count(view.state);
+        });
+        let mut stats = whole.to_json();
+        let fields = stats.as_object_mut().expect("gauges are an object");
+        fields.insert("min".into(), json!(0));
+        fields.insert("max".into(), json!(core.settings.max_slots));
+        if let Value::Object(counters) = core.counters.to_json() {
+            fields.extend(counters);
+        }
+        let endpoints: Vec<Value> = core
+            .endpoints
+            .iter()
+            .zip(each)
+            .map(|(endpoint, gauges)| {
+                let mut shown = gauges.to_json();
+                let fields = shown.as_object_mut().expect("gauges are an object");
+                fields.insert("name".into(), json!(&*endpoint.name));
+                fields.insert("inFlight".into(), json!(endpoint.in_flight));
+                fields.insert("failures".into(), json!(endpoint.failures));
+                fields.insert("lastError".into(), json!(endpoint.last_fault.as_ref().map(Fault::message)));
+                shown
+            })
+            .collect();
+        fields.insert("endpoints".into(), json!(endpoints));
+        stats
+    }
+
+    /// `ready`, `closing` or `closed`.
+    pub fn state(&self) -> &'static str {
+        match self.core().phase {
+            Phase::Ready => "ready",
+            Phase::Closing => "closing",
+            Phase::Closed => "closed",
+        }
+    }
+}
+
+impl<F: Face> Drop for Engine<F> {
+    /// A pool that nobody can reach any more closes what it has open.
+    fn drop(&mut self) {
+        let core = self.core.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let mut open = Vec::new();
+        core.each_slot(|view| open.extend(view.resource.cloned()));
+        for resource in open {
+            self.face.close(&resource);
+        }
+        self.keeper.notify_one();
+    }
+}
+
+/// The keeper: does what is due when it is due, until the pool is closed or dropped. It holds the
+/// pool only while it works, so that waiting does not keep a forgotten pool alive.
+async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
+    loop {
+        let next = {
+            let Some(engine) = engine.upgrade() else { return };
+            engine.decide(|core, now, fx| core.tick(now, fx));
+            let mut core = engine.core();
+            if core.phase == Phase::Closed {
+                return;
+            }
+            core.deadlines.arm()
+        };
+        match next {
+            Some(at) => {
+                tokio::select! {
+                    () = sleep_until(at) => {}
+                    () = wake.notified() => {}
+                }
+            }
+            None => wake.notified().await,
+        }
+    }
+}

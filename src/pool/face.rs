@@ -1,0 +1,113 @@
+//! What differs between pools: what a slot holds, and what is done with it.
+//!
+//! The engine decides who gets which slot and when something is opened or closed; a [`Face`] opens
+//! it, runs jobs on it and tells the callers. Every method is called without any lock held, and
+//! none may block.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+
+use super::event::Event;
+use super::table::Lease;
+use crate::fault::{Delivered, Fault};
+
+/// See the module.
+pub trait Face: Send + Sync + Sized + 'static {
+    /// What a slot holds: a connection to a Blender, for one.
+    type Resource: Send + Sync + 'static;
+    /// What a caller handed in, kept until the caller has been told how it went.
+    type Job: Send + Sync + 'static;
+
+    /// Opens what slot `slot` of endpoint `endpoint` will hold, as number `id`.
+    fn open(&self, endpoint: usize, slot: u32, id: u64) -> BoxFuture<'static, Result<Opened<Self::Resource>, Fault>>;
+
+    /// Begins to close. [`Engine::ended`](super::Engine::ended) must follow, once.
+    fn close(&self, resource: &Arc<Self::Resource>);
+
+    /// Starts a job; its end comes through [`Engine::finished`](super::Engine::finished).
+    fn start(&self, resource: &Arc<Self::Resource>, exchange: u64, job: &Self::Job) -> Start;
+
+    /// The caller of job `exchange` is gone; it may run, may have just finished, or may be about to
+    /// be started by another thread (which must then fail). Says whether it may have run;
+    /// [`Engine::ended`](super::Engine::ended) must follow, at the latest after `drain`.
+    fn cut(&self, resource: &Arc<Self::Resource>, exchange: u64, drain: Duration) -> Delivered;
+
+    /// A caller that asked to hold a slot now does.
+    fn granted(&self, job: &Self::Job, grant: Grant<Self::Resource>);
+
+    /// A job came to nothing.
+    fn failed(&self, job: &Self::Job, fault: Fault);
+
+    /// Something worth knowing happened. Only called while somebody [observes](super::Engine::observe).
+    fn observed(&self, event: Event);
+
+    /// The pool is closed: the last call.
+    fn closed(&self, report: CloseReport);
+}
+
+/// What [`Face::open`] opened, and the habits that go with it.
+#[derive(Debug)]
+pub struct Opened<R> {
+    /// What the slot will hold.
+    pub resource: Arc<R>,
+    /// What its endpoint turned out to need.
+    pub habits: Habits,
+    /// Whether the endpoint has shown that it answers.
+    pub proven: bool,
+}
+
+/// What one endpoint needs of its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Habits {
+    /// Opened at the same time, at most.
+    pub max_connecting: usize,
+    /// Jobs running at the same time, at most.
+    pub max_in_flight: usize,
+    /// Slots at the same time, at most.
+    pub max_slots: usize,
+    /// Nothing may be opened or closed while a job runs.
+    pub quiet: bool,
+}
+
+/// How [`Face::start`] went.
+#[derive(Debug)]
+pub enum Start {
+    /// It runs.
+    Started,
+    /// What the slot holds is not fit; the job was not touched.
+    NotReady,
+    /// The job can never run there.
+    Refused(Fault),
+}
+
+/// A slot, as its holder sees it.
+#[derive(Debug)]
+pub struct Grant<R> {
+    /// What to hand back.
+    pub lease: Lease,
+    /// What the slot holds.
+    pub resource: Arc<R>,
+    /// Which endpoint it belongs to.
+    pub endpoint: usize,
+    /// Its number.
+    pub id: u64,
+    /// Milliseconds since it was opened.
+    pub age: Duration,
+    /// How many holders and jobs it had before.
+    pub uses: u64,
+}
+
+/// What closing the pool did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloseReport {
+    /// Slots that were closed.
+    pub closed: u64,
+    /// Callers whose running job or held slot was cut.
+    pub cut: u64,
+    /// Callers that were still waiting.
+    pub refused: u64,
+    /// From the first call to the end.
+    pub duration: Duration,
+}

@@ -1,0 +1,35 @@
+//! Who holds which slot, who waits, and when something is opened and closed.
+//!
+//! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
+//! - [`fifo`], [`deadlines`], [`backoff`]: the parts a queue is made of.
+//! - [`request`], [`endpoint`], [`settings`], [`stats`], [`event`]: what the engine knows.
+//! - `core`: every decision, under one lock, without an await.
+//! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
+//! - [`options`]: the option table of the connection pool.
+//! - [`connection_pool`]: the engine over connections to Blenders.
+//!
+//! The engine is generic over what a slot holds. This room never imports napi.
+
+pub mod backoff;
+pub mod connection_pool;
+mod core;
+pub mod deadlines;
+mod endpoint;
+pub mod engine;
+pub mod event;
+pub mod face;
+pub mod fifo;
+pub mod options;
+pub mod request;
+pub mod settings;
+pub mod state;
+pub mod stats;
+pub mod table;
+pub mod words;
+
+pub use connection_pool::{ConnectionPool, LeaseInfo, Sink};
+pub use engine::{Cancelled, Engine};
+pub use face::{CloseReport, Face, Grant, Habits, Opened, Start};
+pub use options::Options;
+pub use request::{Kind, RequestKey};
+pub use table::Lease;

@@ -1,0 +1,387 @@
+//! The options of a connection pool, in one table.
+//!
+//! The facade checks what a caller wrote against [`OPTIONS`] (unknown names, types, ranges) and
+//! passes every value on; types, documentation and tests are checked against the same rows.
+//! [`Options::from_json`] refuses what only this side can judge: addresses, dialects, and what
+//! contradicts itself.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::backoff::Backoff;
+use super::settings::Settings;
+use super::table::MAX_SLOTS;
+use crate::conn::Address;
+use crate::conn::address::DEFAULT_PORT;
+use crate::fault::{Code, Fault};
+use crate::wire::{DIALECTS, Dialect, dialect};
+
+/// What a value must be. Ranges are inclusive.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A whole number within a range.
+    Integer(u64, u64),
+    /// `true` or `false`.
+    Boolean,
+    /// A short text.
+    Text,
+    /// `auto` or the name of a dialect.
+    Dialect,
+    /// One endpoint or a list of them.
+    Endpoints,
+}
+
+/// One row of [`OPTIONS`].
+#[derive(Debug)]
+pub struct OptionRow {
+    /// As JavaScript writes it.
+    pub name: &'static str,
+    /// What it must be.
+    pub kind: Kind,
+    /// `null`: see `about`.
+    pub default: Default,
+    /// What it does.
+    pub about: &'static str,
+}
+
+/// The default of an option.
+#[derive(Clone, Copy, Debug)]
+pub enum Default {
+    /// The dialect's own habit, no limit, or made up: `about` says which.
+    None,
+    /// A number.
+    Integer(u64),
+    /// A flag.
+    Boolean(bool),
+    /// A text.
+    Text(&'static str),
+}
+
+const MS_MAX: u64 = i32::MAX as u64;
+const MIB: u64 = 1024 * 1024;
+
+macro_rules! row {
+    ($name:literal, $kind:expr, $default:expr, $about:literal) => {
+        OptionRow { name: $name, kind: $kind, default: $default, about: $about }
+    };
+}
+
+/// Every option, in the order of the documentation.
+#[rustfmt::skip]
+pub static OPTIONS: &[OptionRow] = &[
+    row!("name", Kind::Text, Default::None, "The pool's name in log lines and warnings; made up (pool-1, pool-2, …) when not given."),
+    row!("endpoints", Kind::Endpoints, Default::None, "Where the Blenders are: 'host:port', 'tcp://host:port', 'unix:/path', {name, host, port, path, dialect, maxConnections}, or a list of these. Without it, BLENDER_HOST and BLENDER_PORT, else localhost:9876."),
+    row!("dialect", Kind::Dialect, Default::Text("auto"), "What the add-ons speak; 'auto' asks each endpoint once."),
+    row!("maxConnections", Kind::Integer(1, MAX_SLOTS as u64), Default::Integer(5), "Sockets at the same time, over all endpoints."),
+    row!("maxConnecting", Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Connects in flight for each endpoint; without it the dialect's own, else 2."),
+    row!("maxInFlightPerEndpoint", Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Commands running on one Blender at the same time; without it the dialect's own, else no limit."),
+    row!("pingOnConnect", Kind::Boolean, Default::None, "Whether a new connection must answer a ping before it counts as open; without it the dialect's own."),
+    row!("maxWaiting", Kind::Integer(0, 1_000_000), Default::None, "Callers that may wait for a connection; beyond it ERR_POOL_QUEUE_FULL at once. Without it, any number."),
+    row!("acquireTimeoutMs", Kind::Integer(1, MS_MAX), Default::Integer(30_000), "How long a call waits for a connection, opening one included."),
+    row!("connectTimeoutMs", Kind::Integer(1, MS_MAX), Default::Integer(5_000), "One attempt to connect, and the ping after it."),
+    row!("connectRetryMs", Kind::Integer(0, MS_MAX), Default::Integer(3_000), "How long a call puts up with failing attempts to connect before the last failure becomes its error; long enough for a Blender to restart. 0: the first failure is."),
+    row!("commandTimeoutMs", Kind::Integer(1, MS_MAX), Default::Integer(180_000), "From writing a command to its whole reply."),
+    row!("drainTimeoutMs", Kind::Integer(0, MS_MAX), Default::Integer(5_000), "How long a connection whose command was cut may finish its reply before it is closed; also how long close() waits unless told otherwise."),
+    row!("maxUses", Kind::Integer(1, u32::MAX as u64), Default::Integer(1_000), "A connection is closed after this many commands and holders."),
+    row!("maxRequestBytes", Kind::Integer(1, 512 * MIB), Default::None, "A larger command is refused at the call; without it the dialect's own, else 64 MiB."),
+    row!("maxReplyBytes", Kind::Integer(1, 512 * MIB), Default::None, "A larger reply cuts the connection; without it the dialect's own, else 64 MiB."),
+    row!("retryBackoffMs", Kind::Integer(1, MS_MAX), Default::Integer(100), "The first pause after a failed connect; doubles with each failure, with full jitter."),
+    row!("maxRetryBackoffMs", Kind::Integer(1, MS_MAX), Default::Integer(30_000), "The pause stops growing here."),
+    row!("allowRemote", Kind::Boolean, Default::Boolean(false), "Allows endpoints on other machines. The add-ons run any code they are sent, without a password."),
+];
+
+/// The bytes of a request and of a reply, unless told otherwise.
+const DEFAULT_MAX_BYTES: usize = 64 * MIB as usize;
+
+impl OptionRow {
+    /// The row as the facade reads it.
+    pub fn describe(&self) -> Value {
+        let (kind, min, max, values) = match self.kind {
+            Kind::Integer(min, max) => ("integer", json!(min), json!(max), Value::Null),
+            Kind::Boolean => ("boolean", Value::Null, Value::Null, Value::Null),
+            Kind::Text => ("string", Value::Null, Value::Null, Value::Null),
+            Kind::Dialect => ("enum", Value::Null, Value::Null, json!(dialect_names())),
+            Kind::Endpoints => ("endpoints", Value::Null, Value::Null, Value::Null),
+        };
+        let default = match self.default {
+            Default::None => Value::Null,
+            Default::Integer(number) => json!(number),
+            Default::Boolean(flag) => json!(flag),
+            Default::Text(text) => json!(text),
+        };
+        json!({ "name": self.name, "kind": kind, "default": default, "min": min, "max": max, "values": values, "about": self.about })
+    }
+}
+
+fn dialect_names() -> Vec<&'static str> {
+    std::iter::once("auto").chain(DIALECTS.iter().map(|row| row.name)).collect()
+}
+
+/// What the facade passes on. Every name is a row's; `None` is its default.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Raw {
+    name: Option<String>,
+    endpoints: Vec<RawEndpoint>,
+    dialect: Option<String>,
+    max_connections: Option<u64>,
+    max_connecting: Option<u64>,
+    max_in_flight_per_endpoint: Option<u64>,
+    ping_on_connect: Option<bool>,
+    max_waiting: Option<u64>,
+    acquire_timeout_ms: Option<u64>,
+    connect_timeout_ms: Option<u64>,
+    connect_retry_ms: Option<u64>,
+    command_timeout_ms: Option<u64>,
+    drain_timeout_ms: Option<u64>,
+    max_uses: Option<u64>,
+    max_request_bytes: Option<u64>,
+    max_reply_bytes: Option<u64>,
+    retry_backoff_ms: Option<u64>,
+    max_retry_backoff_ms: Option<u64>,
+    allow_remote: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RawEndpoint {
+    name: Option<String>,
+    address: Option<String>,
+    host: Option<String>,
+    port: Option<u16>,
+    path: Option<String>,
+    dialect: Option<String>,
+    max_connections: Option<u64>,
+}
+
+/// Options that make sense.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The pool's name.
+    pub name: String,
+    /// At least one.
+    pub endpoints: Vec<EndpointOptions>,
+    /// What concerns slots.
+    pub settings: Settings,
+    /// Overrides the dialects' own.
+    pub max_connecting: Option<usize>,
+    /// Overrides the dialects' own.
+    pub max_in_flight: Option<usize>,
+    /// Overrides the dialects' own.
+    pub ping_on_connect: Option<bool>,
+    /// One attempt, and the ping after it.
+    pub connect_timeout: Duration,
+    /// Overrides the dialects' own.
+    pub max_request_bytes: Option<usize>,
+    /// Overrides the dialects' own.
+    pub max_reply_bytes: Option<usize>,
+}
+
+/// One endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointOptions {
+    /// Unique in its pool.
+    pub name: String,
+    /// Where it listens.
+    pub address: Address,
+    /// `None`: find out.
+    pub dialect: Option<&'static Dialect>,
+    /// Sockets at the same time.
+    pub max_connections: Option<usize>,
+}
+
+fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
+    let value = value.into();
+    Fault::new(Code::InvalidOption, format!("{option}: {value} {why}")).detail("option", option).detail("value", value)
+}
+
+impl Options {
+    /// Reads what the facade passes on.
+    ///
+    /// # Errors
+    /// [`Code::InvalidOption`], naming the option, the value and what would do.
+    pub fn from_json(text: &str) -> Result<Self, Fault> {
+        let raw: Raw = serde_json::from_str(text)
+            .map_err(|error| Fault::new(Code::InvalidOption, format!("the options could not be read: {error}")))?;
+        let number = |name: &str, value: Option<u64>| checked(name, value);
+        let millis = |name: &str, value: Option<u64>| -> Result<Duration, Fault> {
+            Ok(Duration::from_millis(checked(name, value)?.unwrap_or(MS_MAX)))
+        };
+        let size = |value: Option<u64>| value.map(|value| value as usize);
+
+        let shared_dialect = parse_dialect("dialect", raw.dialect.as_deref())?;
+        let allow_remote = raw.allow_remote.unwrap_or(false);
+        if raw.endpoints.is_empty() {
+            return Err(refuse("endpoints", json!([]), "names no endpoint; give at least one"));
+        }
+        let mut names = HashSet::new();
+        let endpoints = raw
+            .endpoints
+            .into_iter()
+            .enumerate()
+            .map(|(at, endpoint)| endpoint.parse(at, shared_dialect, allow_remote, &mut names))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        let base = millis("retryBackoffMs", raw.retry_backoff_ms)?;
+        let max = millis("maxRetryBackoffMs", raw.max_retry_backoff_ms)?;
+        if base > max {
+            return Err(refuse("retryBackoffMs", base.as_millis() as u64, &format!("is more than maxRetryBackoffMs ({})", max.as_millis())));
+        }
+        let settings = Settings {
+            max_slots: number("maxConnections", raw.max_connections)?.unwrap_or(1) as u32,
+            max_waiting: number("maxWaiting", raw.max_waiting)?.map_or(usize::MAX, |value| value as usize),
+            acquire_timeout: millis("acquireTimeoutMs", raw.acquire_timeout_ms)?,
+            job_timeout: millis("commandTimeoutMs", raw.command_timeout_ms)?,
+            drain_timeout: millis("drainTimeoutMs", raw.drain_timeout_ms)?,
+            patience: millis("connectRetryMs", raw.connect_retry_ms)?,
+            backoff: Backoff { base, max },
+            max_uses: number("maxUses", raw.max_uses)?.unwrap_or(u64::MAX),
+        };
+        Ok(Options {
+            name: raw.name.unwrap_or_else(|| "pool".into()),
+            endpoints,
+            settings,
+            max_connecting: size(number("maxConnecting", raw.max_connecting)?),
+            max_in_flight: size(number("maxInFlightPerEndpoint", raw.max_in_flight_per_endpoint)?),
+            ping_on_connect: raw.ping_on_connect,
+            connect_timeout: millis("connectTimeoutMs", raw.connect_timeout_ms)?,
+            max_request_bytes: size(number("maxRequestBytes", raw.max_request_bytes)?),
+            max_reply_bytes: size(number("maxReplyBytes", raw.max_reply_bytes)?),
+        })
+    }
+
+    /// The most bytes of a request in this dialect.
+    pub fn request_limit(&self, dialect: &Dialect) -> usize {
+        limit(self.max_request_bytes, dialect.policy.max_request_bytes)
+    }
+
+    /// The most bytes of a reply in this dialect, or in any when it is not known yet.
+    pub fn reply_limit(&self, dialect: Option<&Dialect>) -> usize {
+        limit(self.max_reply_bytes, dialect.map_or(0, |dialect| dialect.policy.max_reply_bytes))
+    }
+}
+
+fn limit(explicit: Option<usize>, own: usize) -> usize {
+    explicit.unwrap_or(if own == 0 { DEFAULT_MAX_BYTES } else { own })
+}
+
+/// The value, or the row's default; refused outside the row's range.
+fn checked(name: &str, value: Option<u64>) -> Result<Option<u64>, Fault> {
+    let row = OPTIONS.iter().find(|row| row.name == name).expect("every number is a row");
+    let (Kind::Integer(min, max), Some(value)) = (row.kind, value) else {
+        return Ok(match row.default {
+            Default::Integer(number) => Some(number),
+            _ => None,
+        });
+    };
+    if (min..=max).contains(&value) {
+        Ok(Some(value))
+    } else {
+        Err(refuse(name, value, &format!("is outside {min} to {max}")))
+    }
+}
+
+fn parse_dialect(option: &str, name: Option<&str>) -> Result<Option<&'static Dialect>, Fault> {
+    match name {
+        None | Some("auto") => Ok(None),
+        Some(name) => match dialect(name) {
+            Some(row) => Ok(Some(row)),
+            None => Err(refuse(option, name, &format!("is not a dialect; use one of {}", dialect_names().join(", ")))),
+        },
+    }
+}
+
+impl RawEndpoint {
+    fn parse(
+        self,
+        at: usize,
+        shared_dialect: Option<&'static Dialect>,
+        allow_remote: bool,
+        names: &mut HashSet<String>,
+    ) -> Result<EndpointOptions, Fault> {
+        let option = format!("endpoints[{at}]");
+        let dialect = match self.dialect.as_deref() {
+            Some(name) => parse_dialect(&format!("{option}.dialect"), Some(name))?,
+            None => shared_dialect,
+        };
+        let address = match (self.address, self.host, self.port, self.path) {
+            (Some(text), None, None, None) => {
+                text.parse::<Address>().map_err(|error| refuse(&option, text.as_str(), &format!("is not an address: {error}")))?
+            }
+            (None, None, None, Some(path)) => format!("unix:{path}")
+                .parse::<Address>()
+                .map_err(|error| refuse(&format!("{option}.path"), path.as_str(), &format!("is not a path: {error}")))?,
+            (None, host, port, None) if host.is_some() || port.is_some() => {
+                let host = host.unwrap_or_else(|| "localhost".into());
+                let port = port.unwrap_or(dialect.map_or(DEFAULT_PORT, |row| row.port));
+                Address::tcp(&host, port)
+                    .map_err(|error| refuse(&option, format!("{host}:{port}"), &format!("is not an address: {error}")))?
+            }
+            (None, None, None, None) => return Err(refuse(&option, json!({}), "says nowhere to connect to; give host and port, or path")),
+            _ => return Err(refuse(&option, json!({}), "gives two addresses; give host and port, or path, or an address")),
+        };
+        if cfg!(not(unix)) && matches!(address, Address::Unix(_)) {
+            return Err(refuse(&option, address.to_string(), "is a Unix socket, which this system does not have"));
+        }
+        if !allow_remote && !address.is_local() {
+            return Err(refuse(&option, address.to_string(), "is not on this machine").advice(
+                "Blender add-ons run any code that reaches them, without a password. If the network between is trusted (or the port is tunnelled), set allowRemote: true.",
+            ));
+        }
+        let max_connections = match self.max_connections {
+            Some(0) => return Err(refuse(&format!("{option}.maxConnections"), 0, &format!("is outside 1 to {MAX_SLOTS}"))),
+            other => other.map(|value| value as usize),
+        };
+        let name = self.name.unwrap_or_else(|| address.to_string());
+        if name.is_empty() || !names.insert(name.clone()) {
+            return Err(refuse(&format!("{option}.name"), name, "is empty or taken by another endpoint; names must differ"));
+        }
+        Ok(EndpointOptions { name, address, dialect, max_connections })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(json: &str) -> Fault {
+        let fault = Options::from_json(json).unwrap_err();
+        assert_eq!(fault.code(), Code::InvalidOption);
+        fault
+    }
+
+    #[test]
+    fn what_is_not_given_takes_the_default_of_its_row() {
+        let options = Options::from_json(r#"{"endpoints":[{"address":"127.0.0.1:9876"}]}"#).unwrap();
+        assert_eq!(options.settings.max_slots, 5);
+        assert_eq!(options.settings.acquire_timeout, Duration::from_secs(30));
+        assert_eq!(options.settings.max_waiting, usize::MAX);
+        assert_eq!(options.reply_limit(None), 64 << 20);
+        assert!(options.endpoints[0].dialect.is_none());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_with_its_range() {
+        let fault = refused(r#"{"endpoints":[{"address":"localhost"}],"maxConnections":0}"#);
+        assert!(fault.message().contains("maxConnections: 0 is outside 1 to 1024"), "{fault}");
+    }
+
+    #[test]
+    fn another_machine_must_be_allowed() {
+        let fault = refused(r#"{"endpoints":[{"host":"10.0.0.1","port":9876}]}"#);
+        assert!(fault.to_json()["advice"].as_str().unwrap().contains("allowRemote"), "{fault}");
+        assert!(Options::from_json(r#"{"endpoints":[{"host":"10.0.0.1"}],"allowRemote":true}"#).is_ok());
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        refused(r#"{"endpoints":[]}"#);
+        refused(r#"{"endpoints":[{"host":"localhost","path":"/x"}]}"#);
+        refused(r#"{"endpoints":[{"name":"a","port":1},{"name":"a","port":2}]}"#);
+        refused(r#"{"endpoints":[{"port":1}],"retryBackoffMs":50,"maxRetryBackoffMs":10}"#);
+        refused(r#"{"endpoints":[{"port":1,"dialect":"klingon"}]}"#);
+    }
+}

@@ -1,0 +1,90 @@
+//! A caller's request, from the moment it is made until the caller is told.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::deadlines::Stamp;
+use super::fifo::{Linked, Links};
+use super::table::Lease;
+
+/// Names a request; never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestKey {
+    pub(super) index: usize,
+    pub(super) number: u64,
+}
+
+const INDEX_BITS: u32 = 22;
+const NUMBER_BITS: u32 = 53 - INDEX_BITS;
+
+impl RequestKey {
+    /// As a number that JavaScript holds exactly (below 2^53).
+    pub fn to_number(self) -> f64 {
+        let number = self.number & ((1 << NUMBER_BITS) - 1);
+        (number << INDEX_BITS | self.index as u64) as f64
+    }
+
+    /// Whether `packed` was made from this key.
+    pub(super) fn is(self, packed: f64) -> bool {
+        self.to_number() == packed
+    }
+
+    pub(super) fn index_of(packed: f64) -> usize {
+        (packed as u64 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+
+    /// The most requests that can live at the same time.
+    pub(super) const MAX: usize = 1 << INDEX_BITS;
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// To hold a slot until it is released.
+    Hold,
+    /// To run one job on any slot.
+    Run,
+    /// To run one job on the slot that this lease holds.
+    RunHeld(Lease),
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Waits for a slot.
+    Queued,
+    /// Has its slot, waits until its endpoint may run another job.
+    Turn,
+    /// Has its slot, waits behind other jobs of the same holder.
+    Behind,
+    /// Runs on this slot.
+    Running(u32),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Request<J> {
+    pub job: Arc<J>,
+    pub kind: Kind,
+    /// Only this endpoint will do.
+    pub endpoint: Option<usize>,
+    pub number: u64,
+    pub place: Place,
+    pub queued_at: Instant,
+    /// The caller's own deadline over everything.
+    pub until: Option<Instant>,
+    /// The entry among the deadlines.
+    pub stamp: Option<Stamp>,
+    pub links: Links,
+}
+
+impl<J> Linked for Request<J> {
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
+
+    fn number(&self) -> u64 {
+        self.number
+    }
+}

@@ -1,0 +1,131 @@
+//! What a pool counts, and what it shows of itself.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::event::Reason;
+use super::state::State;
+
+/// Totals since the pool was made. They never go down, but for a command that could not be started
+/// after all: it is counted when it starts for good.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Slots given to holders.
+    pub acquired: u64,
+    /// Slots given back by holders.
+    pub released: u64,
+    /// Attempts to open something.
+    pub created: u64,
+    /// Attempts that failed.
+    pub connect_failures: u64,
+    /// Requests whose time ran out, waiting or running.
+    pub timeouts: u64,
+    /// Requests whose caller turned away.
+    pub aborted: u64,
+    /// Jobs started.
+    pub commands: u64,
+    /// Jobs that failed or whose answer was an error.
+    pub command_errors: u64,
+    /// Connections closed because bytes came that nobody had asked for.
+    pub desyncs: u64,
+    /// Slots found in a state that no rule allows: a bug in this crate. Must stay 0.
+    pub races: u64,
+    closed: [u64; Reason::ALL.len()],
+}
+
+impl Counters {
+    pub(super) fn closed(&mut self, reason: Reason) {
+        self.closed[reason as usize] += 1;
+    }
+
+    /// How many were closed for this reason.
+    pub fn closed_for(&self, reason: Reason) -> u64 {
+        self.closed[reason as usize]
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let closed: serde_json::Map<String, Value> =
+            Reason::ALL.iter().map(|reason| (reason.text().to_owned(), json!(self.closed_for(*reason)))).collect();
+        json!({
+            "acquired": self.acquired,
+            "released": self.released,
+            "created": self.created,
+            "connectFailures": self.connect_failures,
+            "timeouts": self.timeouts,
+            "aborted": self.aborted,
+            "commands": self.commands,
+            "commandErrors": self.command_errors,
+            "desyncs": self.desyncs,
+            "raceDetected": self.races,
+            "closed": closed,
+        })
+    }
+}
+
+/// How many slots are in which state, and how many callers wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Ready to be claimed.
+    pub idle: usize,
+    /// Held, or claimed for a job.
+    pub in_use: usize,
+    /// Being opened.
+    pub connecting: usize,
+    /// Draining or closing.
+    pub unusable: usize,
+    /// Callers who wait for a slot.
+    pub waiting: usize,
+}
+
+impl Gauges {
+    pub(super) fn count(&mut self, state: State) {
+        match state {
+            State::Empty => {}
+            State::Created | State::Initializing => self.connecting += 1,
+            State::Idle => self.idle += 1,
+            State::InUse => self.in_use += 1,
+            State::Unusable | State::Closed => self.unusable += 1,
+        }
+    }
+
+    /// Slots that are not empty.
+    pub fn total(&self) -> usize {
+        self.idle + self.in_use + self.connecting + self.unusable
+    }
+
+    pub(super) fn to_json(self) -> Value {
+        json!({
+            "total": self.total(),
+            "idle": self.idle,
+            "inUse": self.in_use,
+            "connecting": self.connecting,
+            "unusable": self.unusable,
+            "waiting": self.waiting,
+        })
+    }
+}
+
+/// One slot that is not EMPTY, as it was at one moment.
+#[derive(Debug)]
+pub struct SlotView<'a, R> {
+    /// Its index.
+    pub slot: u32,
+    /// What it is.
+    pub state: State,
+    /// How often it was claimed.
+    pub generation: u32,
+    /// The number of what it holds.
+    pub id: u64,
+    /// Whose it is.
+    pub endpoint: usize,
+    /// What it holds, once opened.
+    pub resource: Option<&'a Arc<R>>,
+    /// When opening began, or ended.
+    pub opened_at: Instant,
+    /// When it was last claimed or let go.
+    pub used_at: Instant,
+    /// How often it was used.
+    pub uses: u64,
+}

@@ -1,0 +1,314 @@
+//! The slot table: who holds what, one compare-and-swap at a time.
+//!
+//! A pool of at most N connections has N slots, and a slot is one 32-bit word:
+//!
+//! ```text
+//!   31                       3 2   0
+//!  ┌──────────────────────────┬─────┐
+//!  │ generation               │state│      words 0..N: the slots
+//!  └──────────────────────────┴─────┘      words N.. : one bit a slot, set while it is idle
+//! ```
+//!
+//! Read this page as a proof.
+//!
+//! 1. *Never above N.* Something is opened only in a slot that went EMPTY → CREATED, and a slot is
+//!    EMPTY again only after what it held is gone. There is no N+1st word to write.
+//! 2. *Never two holders.* A claim is IDLE → IN_USE by compare-and-swap: of two, one fails.
+//! 3. *Never freed by a stranger.* A lease is (slot, generation), and every claim and hand-off
+//!    makes a new generation. Releasing an old lease compares with a word that is no longer there.
+//! 4. *No other arrow.* Every change goes through [`SlotTable::change`], which refuses what
+//!    [`State::may_become`] does not have.
+//!
+//! The idle bits are a hint for finding an idle slot in constant time; the word alone decides. A
+//! bit is set after its word says IDLE and cleared after a claim, so a stale bit costs a failed
+//! compare-and-swap and nothing else.
+
+use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
+
+use super::state::State;
+use super::words::Words;
+
+/// The most slots a table can have.
+pub const MAX_SLOTS: u32 = 1024;
+
+const STATE_BITS: u32 = 3;
+const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
+
+/// Proof of a claim: this slot, this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease {
+    /// The slot's index, below [`MAX_SLOTS`].
+    pub slot: u32,
+    /// 29 bits; a new one for each claim and each hand-off.
+    pub generation: u32,
+}
+
+/// The word was not what it had to be; nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// What the slot is.
+    pub found: State,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct SlotTable {
+    words: Words,
+    slots: u32,
+}
+
+impl SlotTable {
+    /// A table of `slots` empty slots, 1 to [`MAX_SLOTS`].
+    pub fn new(slots: u32) -> Self {
+        assert!((1..=MAX_SLOTS).contains(&slots), "1 to {MAX_SLOTS} slots, not {slots}");
+        SlotTable { words: Words::zeroed((slots + slots.div_ceil(32)) as usize), slots }
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> u32 {
+        self.slots
+    }
+
+    /// Never: a table has at least one slot.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// How many words of idle bits there are.
+    pub fn bitmap_len(&self) -> usize {
+        self.slots.div_ceil(32) as usize
+    }
+
+    /// What a slot is, and its generation.
+    pub fn read(&self, slot: u32) -> (State, u32) {
+        let word = self.words.at(slot as usize).load(Acquire);
+        (State::from_bits(word & STATE_MASK), word >> STATE_BITS)
+    }
+
+    /// Whether `lease` is the current claim of its slot.
+    pub fn is_held(&self, lease: Lease) -> bool {
+        lease.slot < self.slots && self.read(lease.slot) == (State::InUse, lease.generation)
+    }
+
+    /// Moves a slot along one arrow, if it is still `from` and (when given) of `generation`.
+    fn change(&self, slot: u32, from: State, generation: Option<u32>, to: State) -> Result<u32, Conflict> {
+        assert!(from.may_become(to), "no rule moves a slot from {from:?} to {to:?}");
+        let word = self.words.at(slot as usize);
+        let mut seen = word.load(Acquire);
+        loop {
+            let (state, current) = (State::from_bits(seen & STATE_MASK), seen >> STATE_BITS);
+            if state != from || generation.is_some_and(|wanted| wanted != current) {
+                return Err(Conflict { found: state });
+            }
+            let next = if to == State::InUse { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
+            // SeqCst, not AcqRel: release stores IDLE and then looks for waiters, enqueueing
+            // counts a waiter and then looks for idle slots; neither may pass the other.
+            match word.compare_exchange_weak(seen, next << STATE_BITS | to as u32, SeqCst, Acquire) {
+                Ok(_) => return Ok(next),
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// EMPTY → CREATED: takes the capacity, before any I/O. `None` when `slot` is not empty.
+    pub fn reserve(&self, slot: u32) -> Option<u32> {
+        self.change(slot, State::Empty, None, State::Created).ok().map(|_| slot)
+    }
+
+    /// CREATED → INITIALIZING.
+    pub fn begin(&self, slot: u32) -> Result<(), Conflict> {
+        self.change(slot, State::Created, None, State::Initializing).map(drop)
+    }
+
+    /// INITIALIZING → IDLE.
+    pub fn ready(&self, slot: u32) -> Result<(), Conflict> {
+        self.change(slot, State::Initializing, None, State::Idle)?;
+        self.mark(slot, true);
+        Ok(())
+    }
+
+    /// UNUSABLE → IDLE: mended.
+    pub fn mend(&self, slot: u32) -> Result<(), Conflict> {
+        self.change(slot, State::Unusable, None, State::Idle)?;
+        self.mark(slot, true);
+        Ok(())
+    }
+
+    /// IDLE → IN_USE, under a new generation.
+    pub fn claim(&self, slot: u32) -> Result<Lease, Conflict> {
+        let generation = self.change(slot, State::Idle, None, State::InUse)?;
+        self.mark(slot, false);
+        Ok(Lease { slot, generation })
+    }
+
+    /// IN_USE → IN_USE under a new generation: from one holder to the next, without the slot ever
+    /// being idle in between.
+    pub fn hand_off(&self, lease: Lease) -> Result<Lease, Conflict> {
+        let generation = self.change(lease.slot, State::InUse, Some(lease.generation), State::InUse)?;
+        Ok(Lease { generation, ..lease })
+    }
+
+    /// IN_USE → IDLE.
+    pub fn release(&self, lease: Lease) -> Result<(), Conflict> {
+        self.change(lease.slot, State::InUse, Some(lease.generation), State::Idle)?;
+        self.mark(lease.slot, true);
+        Ok(())
+    }
+
+    /// IN_USE → UNUSABLE: the holder's connection leaves the pool.
+    pub fn retire_held(&self, lease: Lease) -> Result<(), Conflict> {
+        self.change(lease.slot, State::InUse, Some(lease.generation), State::Unusable).map(drop)
+    }
+
+    /// IDLE → UNUSABLE.
+    pub fn retire_idle(&self, slot: u32) -> Result<(), Conflict> {
+        self.change(slot, State::Idle, None, State::Unusable)?;
+        self.mark(slot, false);
+        Ok(())
+    }
+
+    /// → CLOSED → EMPTY from wherever the diagram allows: the capacity is free again.
+    pub fn reap(&self, slot: u32) -> Result<(), Conflict> {
+        loop {
+            let (state, generation) = self.read(slot);
+            let arrow = match state {
+                State::Empty => return Err(Conflict { found: state }),
+                State::Closed => State::Empty,
+                // What is held leaves by way of UNUSABLE, as every holder's connection does.
+                State::InUse => State::Unusable,
+                State::Created | State::Initializing | State::Idle | State::Unusable => State::Closed,
+            };
+            if self.change(slot, state, Some(generation), arrow).is_ok() {
+                if state == State::Idle {
+                    self.mark(slot, false);
+                }
+                if arrow == State::Empty {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// An idle slot among `members` (one bit a slot), the `hint` first. The answer is a guess:
+    /// only [`claim`](Self::claim) decides.
+    pub fn find_idle(&self, members: &[u32], hint: u32) -> Option<u32> {
+        let is_set = |slot: u32| {
+            let bit = 1 << (slot % 32);
+            let word = (slot / 32) as usize;
+            members[word] & bit != 0 && self.bitmap(word).load(Acquire) & bit != 0
+        };
+        if hint < self.slots && is_set(hint) {
+            return Some(hint);
+        }
+        members.iter().enumerate().find_map(|(word, mask)| {
+            let idle = self.bitmap(word).load(Acquire) & mask;
+            (idle != 0).then(|| word as u32 * 32 + idle.trailing_zeros())
+        })
+    }
+
+    fn bitmap(&self, word: usize) -> &std::sync::atomic::AtomicU32 {
+        self.words.at(self.slots as usize + word)
+    }
+
+    fn mark(&self, slot: u32, idle: bool) {
+        let (word, bit) = (self.bitmap((slot / 32) as usize), 1 << (slot % 32));
+        if idle {
+            word.fetch_or(bit, AcqRel);
+        } else {
+            word.fetch_and(!bit, AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle_table(slots: u32) -> SlotTable {
+        let table = SlotTable::new(slots);
+        for slot in 0..slots {
+            table.reserve(slot).unwrap();
+            table.begin(slot).unwrap();
+            table.ready(slot).unwrap();
+        }
+        table
+    }
+
+    #[test]
+    fn only_the_arrows_of_the_diagram_exist() {
+        let drawn = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
+        let arrows = drawn.filter(|(from, to)| from.may_become(*to)).count();
+        assert_eq!(arrows, 14);
+        for (from, to) in State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to))) {
+            if !from.may_become(to) {
+                let table = SlotTable::new(1);
+                let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.change(0, from, None, to)));
+                assert!(tried.is_err(), "{from:?} became {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_is_reserved_once() {
+        let table = SlotTable::new(1);
+        assert_eq!(table.reserve(0), Some(0));
+        assert_eq!(table.reserve(0), None);
+        table.reap(0).unwrap();
+        assert_eq!(table.reserve(0), Some(0));
+    }
+
+    #[test]
+    fn a_lease_is_released_once_and_never_frees_its_successor() {
+        let table = idle_table(1);
+        let first = table.claim(0).unwrap();
+        table.release(first).unwrap();
+        assert_eq!(table.release(first), Err(Conflict { found: State::Idle }));
+        let second = table.claim(0).unwrap();
+        assert_eq!(table.release(first), Err(Conflict { found: State::InUse }));
+        assert!(table.is_held(second));
+    }
+
+    #[test]
+    fn a_handed_off_slot_is_never_idle_and_the_old_lease_is_void() {
+        let table = idle_table(1);
+        let first = table.claim(0).unwrap();
+        let second = table.hand_off(first).unwrap();
+        assert_eq!(table.find_idle(&[1], 0), None);
+        assert!(table.release(first).is_err());
+        assert!(table.release(second).is_ok());
+    }
+
+    #[test]
+    fn an_idle_slot_is_found_among_the_members_only() {
+        let table = idle_table(40);
+        let mut members = vec![0; table.bitmap_len()];
+        assert_eq!(table.find_idle(&members, 0), None);
+        members[1] = 1 << 5;
+        assert_eq!(table.find_idle(&members, 0), Some(37));
+        table.claim(37).unwrap();
+        assert_eq!(table.find_idle(&members, 37), None);
+    }
+
+    #[test]
+    fn of_many_threads_that_claim_one_slot_one_succeeds() {
+        const ROUNDS: usize = 2_000;
+        let table = idle_table(1);
+        let holders = std::sync::atomic::AtomicU32::new(0);
+        let claims = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..ROUNDS {
+                        if let Ok(lease) = table.claim(0) {
+                            assert_eq!(holders.fetch_add(1, SeqCst), 0, "two holders of one slot");
+                            claims.fetch_add(1, SeqCst);
+                            holders.fetch_sub(1, SeqCst);
+                            table.release(lease).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        assert!(claims.into_inner() >= ROUNDS, "the slot was lost on the way");
+    }
+}
