@@ -83,12 +83,17 @@ async function e2e() {
   const { findBlender } = require('./blender-env.js')
   let blender
   try {
-    blender = await findBlender({ make: true })
+    blender = await findBlender({ make: true, log: (line) => console.log(line) })
   } catch (error) {
     return withoutBlender(error.message)
   }
-  if (!blender) return withoutBlender('none was found, and none could be installed')
-  const worker = await run(blender.python ?? 'python3', ['blender/test_worker.py'], blender.env)
+  const isModule = blender.kind === 'bpy'
+  console.log(`Blender ${blender.version}, ${isModule ? blender.python : blender.command}`)
+  const worker = await run(
+    isModule ? blender.python : 'python3',
+    ['blender/test_worker.py'],
+    isModule ? { BLENDER_BIN: '' } : { BLENDER_BIN: blender.command },
+  )
   return tally.sum([
     tally.ofUnittest(worker.output, worker.ok),
     await jest(`--testMatch=${E2E_TESTS}`),
