@@ -1,0 +1,8 @@
+// @ts-check
+'use strict'
+// The public names, one by one, so that `import { ConnectionPool } from 'blender-pool'` finds them too.
+
+exports.ConnectionPool = require('./lib/connection-pool').ConnectionPool
+exports.PooledConnection = require('./lib/pooled-connection').PooledConnection
+exports.PoolError = require('./lib/pool-error').PoolError
+exports.deliveredOf = require('./lib/delivery').deliveredOf

@@ -1,0 +1,68 @@
+// @ts-check
+'use strict'
+// The native half, and the contract the facade holds it to. Everything the facade knows of Rust is in
+// this file; the generated binding.d.ts is checked against it.
+
+/**
+ * A lease as it crosses: slot, generation, connection id, endpoint index, opened at (epoch ms), uses,
+ * dialect index.
+ * @typedef {[number, number, number, number, number, number, number]} LeaseArray
+ */
+
+/**
+ * What a submitted call answers at once: a number is the request's key (queued or running; `cancel`
+ * takes it), a lease was granted on the spot, a string is the fault (JSON) of a refused call, whose
+ * ticket is then free again.
+ * @typedef {number | LeaseArray | string} Answer
+ */
+
+/**
+ * @typedef {object} NativeOutbox
+ * @property {(limit: number) => any[]} drain At most `limit` entries of four values: kind, ticket, payload, aux.
+ * @property {(on: boolean) => void} hold Whether the outbox keeps the process alive.
+ */
+
+/**
+ * @typedef {object} NativePool
+ * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean) => any} execute
+ * @property {(ticket: number, timeoutMs: number, endpoint: number) => any} acquire
+ * @property {(endpoint: number) => any} tryAcquire
+ * @property {(slot: number, generation: number, ticket: number, type: string, params: string, timeoutMs: number, raw: boolean) => any} executeHeld
+ * @property {(slot: number, generation: number) => string | null} release
+ * @property {(slot: number, generation: number, reason: string) => string | null} discard
+ * @property {(key: number) => string | null} cancel The request's `delivered`, and no entry will come for its
+ *   ticket; or null: it is settled already, and its one entry is in the outbox.
+ * @property {(on: boolean) => void} observe
+ * @property {() => string} state
+ * @property {() => string} stats
+ * @property {() => string} connections
+ * @property {() => string} endpoints
+ * @property {(ticket: number, timeoutMs: number, force: boolean) => void} close
+ */
+
+/**
+ * @typedef {object} Binding
+ * @property {new (onReady: () => void) => NativeOutbox} Outbox
+ * @property {new (outbox: any, poolNumber: number, optionsJson: string) => NativePool} NativePool
+ * @property {() => string} tables
+ */
+
+/** The kinds of entry that an outbox holds. */
+const Entry = /** @type {const} */ ({ REPLY: 0, LEASE: 1, FAULT: 2, EVENT: 3, DONE: 4 })
+
+/** @returns {Binding} */
+function load() {
+  try {
+    return require('../binding.js')
+  } catch (cause) {
+    const message =
+      `blender-pool has no native addon for ${process.platform}-${process.arch} here. ` +
+      'In a clone, run "npm run build" (needs Rust); in an installed package, install again without ' +
+      '--omit=optional, so that npm may fetch the addon built for this system.'
+    throw new Error(message, { cause })
+  }
+}
+
+const { Outbox, NativePool, tables } = load()
+
+module.exports = { Entry, NativeOutbox: Outbox, NativePool, tables }

@@ -1,0 +1,122 @@
+// @ts-check
+'use strict'
+// Events that break nothing. Every listener is run on its own: one that throws, or whose promise
+// rejects, surfaces once as a process warning, and the others still hear the event. 'error' is never emitted.
+
+const { EventEmitter } = require('node:events')
+const { inspect } = require('node:util')
+
+/**
+ * An emitter that says when it gets its first listener and when it loses its last, so that nothing is
+ * built while nobody listens.
+ */
+class ObservedEmitter extends EventEmitter {
+  #observed = false
+  #onObserved
+
+  /** @param {(observed: boolean) => void} onObserved */
+  constructor(onObserved) {
+    super()
+    this.#onObserved = onObserved
+  }
+
+  // The methods that every other way of listening ends in. 'newListener' would do for some of them, but
+  // removeAllListeners() takes it away too.
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  on(name, listener) {
+    return this.#watch(super.on(name, listener))
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  addListener(name, listener) {
+    return this.#watch(super.addListener(name, listener))
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  prependListener(name, listener) {
+    return this.#watch(super.prependListener(name, listener))
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  removeListener(name, listener) {
+    return this.#watch(super.removeListener(name, listener))
+  }
+
+  /**
+   * @param {string | symbol} name
+   * @param {(...args: any[]) => void} listener
+   */
+  off(name, listener) {
+    return this.#watch(super.off(name, listener))
+  }
+
+  /** @param {string | symbol} [name] */
+  removeAllListeners(name) {
+    // With an argument, even undefined, Node takes it for a name.
+    return this.#watch(
+      name === undefined ? super.removeAllListeners() : super.removeAllListeners(name),
+    )
+  }
+
+  /** @param {this} self */
+  #watch(self) {
+    const observed = this.eventNames().length > 0
+    if (observed !== this.#observed) {
+      this.#observed = observed
+      this.#onObserved(observed)
+    }
+    return self
+  }
+}
+
+/** The listeners that were warned about. */
+const warned = new WeakSet()
+
+/**
+ * @param {Function} listener
+ * @param {string} name
+ * @param {unknown} error
+ */
+function warn(listener, name, error) {
+  const own = /** @type {any} */ (listener).listener ?? listener
+  if (warned.has(own)) return
+  warned.add(own)
+  process.emitWarning(`A listener of '${name}' threw; the pool goes on without it.`, {
+    type: 'PoolListenerWarning',
+    detail: inspect(error),
+  })
+}
+
+/**
+ * Gives an event to every listener.
+ * @param {EventEmitter} emitter
+ * @param {string} name
+ * @param {object} payload
+ */
+function deliver(emitter, name, payload) {
+  for (const listener of emitter.rawListeners(name)) {
+    try {
+      const returned = Reflect.apply(listener, emitter, [payload])
+      if (typeof returned?.then === 'function') {
+        returned.then(undefined, (/** @type {unknown} */ error) => warn(listener, name, error))
+      }
+    } catch (error) {
+      warn(listener, name, error)
+    }
+  }
+}
+
+module.exports = { ObservedEmitter, deliver }

@@ -1,0 +1,50 @@
+// @ts-check
+'use strict'
+// The refusal of an option: which one, what it was, what it may be.
+
+const { inspect } = require('node:util')
+const { didYouMean, nearest } = require('./nearest')
+const { PoolError } = require('./pool-error')
+
+const CODE = 'ERR_POOL_INVALID_OPTION'
+
+/** @param {unknown} value on one short line */
+function show(value) {
+  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+}
+
+/**
+ * @param {string} option its name
+ * @param {unknown} value what was given
+ * @param {string} expected what it may be: "an integer from 1 to 5"
+ * @param {Record<string, unknown>} [range] the same for programs: min, max, values
+ */
+function invalidOption(option, value, expected, range) {
+  const message = `${option} is ${show(value)}; it must be ${expected}.`
+  return new PoolError({ code: CODE, message, details: { option, value, ...range } })
+}
+
+/**
+ * @param {string} option the unknown name
+ * @param {string} owner what it was given to: "the pool", "execute()"
+ * @param {Iterable<string>} known
+ */
+function unknownOption(option, owner, known) {
+  const names = [...known]
+  const message = `${owner} has no option ${show(option)}.${didYouMean(option, names)}`
+  const advice = names.length === 0 ? undefined : `The options here are: ${names.join(', ')}.`
+  const details = { option, nearest: nearest(option, names) }
+  return new PoolError({ code: CODE, message, advice, details })
+}
+
+/**
+ * Two options that cannot stand together.
+ * @param {string} message
+ * @param {string[]} options
+ */
+function contradiction(message, options) {
+  return new PoolError({ code: CODE, message, details: { option: options[0], options } })
+}
+
+module.exports = { invalidOption, unknownOption, contradiction, show }

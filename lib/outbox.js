@@ -1,0 +1,148 @@
+// @ts-check
+'use strict'
+// The facade's end of the one queue through which native code answers: finds each entry's ticket or pool,
+// and holds the process while a call is pending or an open pool asks for it. There is one to a JavaScript
+// environment (main thread, worker thread).
+
+const { setImmediate } = require('node:timers')
+const { inspect } = require('node:util')
+const { Entry, NativeOutbox } = require('./binding')
+const { Ticket } = require('./ticket')
+
+/** @typedef {import('./bridge').Bridge} Bridge */
+
+/** Entries handled before the event loop has its turn. */
+const SLICE = 256
+const VALUES_PER_ENTRY = 4
+
+class Outbox {
+  #native
+  /** @type {Map<number, Ticket>} */
+  #tickets = new Map()
+  /** @type {Map<number, Bridge>} */
+  #bridges = new Map()
+  /** What the facade itself has to tell, after all that native code told before. @type {(() => void)[]} */
+  #postponed = []
+  #lastTicket = 0
+  #lastPool = 0
+  #holders = 0
+  /** @type {Outbox | undefined} */
+  static #shared
+
+  /** This environment's outbox, made with its first pool. */
+  static get shared() {
+    Outbox.#shared ??= new Outbox()
+    return Outbox.#shared
+  }
+
+  constructor() {
+    this.#native = new NativeOutbox(this.#drain)
+  }
+
+  /** What a native pool is made with. */
+  get native() {
+    return this.#native
+  }
+
+  /** @param {Bridge} bridge whose events come here @returns {number} the pool's number */
+  join(bridge) {
+    this.#bridges.set(++this.#lastPool, bridge)
+    return this.#lastPool
+  }
+
+  /** @param {number} pool its number; it has no more events */
+  leave(pool) {
+    this.#bridges.delete(pool)
+  }
+
+  /** A number for the next call; a call that is refused wastes it. */
+  nextTicket() {
+    return ++this.#lastTicket
+  }
+
+  /**
+   * A call was taken.
+   * @param {Bridge} bridge
+   * @param {number} number
+   * @param {number} key
+   * @param {string | null} type
+   * @param {AbortSignal | undefined} signal
+   */
+  open(bridge, number, key, type, signal) {
+    const ticket = new Ticket(bridge, number, key, type, signal)
+    this.#tickets.set(number, ticket)
+    this.hold()
+    return ticket
+  }
+
+  /** @param {Ticket} ticket no entry will come for it */
+  forget(ticket) {
+    this.#tickets.delete(ticket.number)
+  }
+
+  /** One more reason for the process to live. */
+  hold() {
+    if (this.#holders++ === 0) this.#native.hold(true)
+  }
+
+  /** One less. */
+  letGo() {
+    if (--this.#holders === 0) this.#native.hold(false)
+  }
+
+  /**
+   * Runs `tell` after everything that native code has said up to now.
+   * @param {() => void} tell
+   */
+  postpone(tell) {
+    if (this.#postponed.push(tell) === 1) setImmediate(this.#drain)
+  }
+
+  /** Called by native code, which a throw would end the process from: it never throws. */
+  #drain = () => {
+    try {
+      const entries = this.#native.drain(SLICE)
+      for (let at = 0; at < entries.length; at += VALUES_PER_ENTRY) {
+        this.#deliver(entries[at], entries[at + 1], entries[at + 2], entries[at + 3])
+      }
+      if (entries.length === SLICE * VALUES_PER_ENTRY) {
+        setImmediate(this.#drain)
+      } else {
+        for (const tell of this.#postponed.splice(0)) tell()
+      }
+    } catch (error) {
+      complain(error)
+    }
+  }
+
+  /**
+   * Hands one entry over. One that goes wrong takes no other with it.
+   * @param {number} kind
+   * @param {number} number
+   * @param {any} payload
+   * @param {any} aux
+   */
+  #deliver(kind, number, payload, aux) {
+    try {
+      if (kind === Entry.EVENT) {
+        this.#bridges.get(number)?.event(payload)
+        return
+      }
+      const ticket = this.#tickets.get(number)
+      this.#tickets.delete(number)
+      ticket?.settle(kind, payload, aux)
+    } catch (error) {
+      complain(error)
+    }
+  }
+}
+
+/** @param {unknown} error a defect of this package, told without ending the process */
+function complain(error) {
+  process.emitWarning('blender-pool met a defect of its own; please report it.', {
+    type: 'PoolDefectWarning',
+    detail: inspect(error),
+  })
+}
+
+module.exports = { Outbox }

@@ -1,0 +1,45 @@
+// @ts-check
+'use strict'
+// The tables that Rust and JavaScript share: options, error codes and dialects, each with one row a thing.
+// They are written down in Rust and only read here.
+
+const { tables } = require('./binding')
+
+/**
+ * @typedef {object} OptionRow
+ * @property {string} name
+ * @property {'integer' | 'boolean' | 'string' | 'enum' | 'endpoints'} kind
+ * @property {any} default null: the dialect's own, or none
+ * @property {number | null} [min]
+ * @property {number | null} [max]
+ * @property {string[] | null} [values]
+ * @property {string} about
+ */
+
+/**
+ * @typedef {object} ErrorRow
+ * @property {string} code
+ * @property {boolean} retryable
+ * @property {string} meaning
+ * @property {string} advice
+ */
+
+/**
+ * @typedef {object} DialectRow
+ * @property {string} name
+ * @property {{ ok: { field: string, equals: unknown }, result: string, message: string[], extras: string[] }} reply
+ */
+
+/** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[] }} */
+const parsed = JSON.parse(tables())
+
+/** Every pool option by name. */
+const options = new Map(parsed.options.map((row) => [row.name, row]))
+
+/** Every error code's row by code. */
+const errors = new Map(parsed.errors.map((row) => [row.code, row]))
+
+/** The dialects; native code names one by its index. */
+const dialects = parsed.dialects
+
+module.exports = { options, errors, dialects }

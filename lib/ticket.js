@@ -1,0 +1,75 @@
+// @ts-check
+'use strict'
+// One submitted call, from the moment native code has it until its caller is told, exactly once: by the
+// entry that comes for it, or by the caller's own signal.
+//
+//   waiting ──entry──────────────────────────> settled
+//      └─────abort──> aborted ──entry, if one was on its way──> (a lease is given back)
+
+const { unwatch, watch } = require('./abort')
+
+/** @typedef {import('./bridge').Bridge} Bridge */
+
+class Ticket {
+  /** What came: an Entry kind, with its payload and aux. @type {number} */
+  kind = -1
+  /** @type {any} */
+  payload = undefined
+  /** @type {any} */
+  aux = undefined
+  aborted = false
+  /** Where to say, when it is aborted, whether the command may have run. @type {import('./delivery').Delivery | null} */
+  delivery = null
+  #resolve = () => {}
+
+  /**
+   * @param {Bridge} bridge
+   * @param {number} number
+   * @param {number} key names the request to native code
+   * @param {string | null} type the command's; null for an acquire
+   * @param {AbortSignal | undefined} signal
+   */
+  constructor(bridge, number, key, type, signal) {
+    this.bridge = bridge
+    this.number = number
+    this.key = key
+    this.type = type
+    this.signal = signal
+    this.startedAt = type === null ? performance.now() : 0
+    /** Resolves, never rejects: the error is made where the caller waits. @type {Promise<void>} */
+    this.settled = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+    if (signal !== undefined) watch(signal, this)
+  }
+
+  /**
+   * Its entry has come.
+   * @param {number} kind
+   * @param {any} payload
+   * @param {any} aux
+   */
+  settle(kind, payload, aux) {
+    if (this.aborted) {
+      this.bridge.lateEntry(this, kind, payload)
+      return
+    }
+    if (this.signal !== undefined) unwatch(this.signal, this)
+    this.kind = kind
+    this.payload = payload
+    this.aux = aux
+    this.bridge.outbox.letGo()
+    this.#resolve()
+  }
+
+  /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */
+  abort() {
+    if (this.signal !== undefined) unwatch(this.signal, this)
+    this.aborted = true
+    this.bridge.cancel(this)
+    this.bridge.outbox.letGo()
+    this.#resolve()
+  }
+}
+
+module.exports = { Ticket }
