@@ -136,7 +136,13 @@ impl Cause {
             Some(code) => format!("{syscall} {code} {address}"),
             None => format!("{syscall} {address}: {error}"),
         };
-        Cause { message, code, errno: error.raw_os_error(), syscall: Some(syscall), address: Some(address) }
+        Cause {
+            message,
+            code,
+            errno: error.raw_os_error(),
+            syscall: Some(syscall),
+            address: Some(address),
+        }
     }
 
     /// A cause that is only a sentence.
@@ -335,7 +341,8 @@ mod tests {
     #[test]
     fn a_fault_carries_the_system_error_as_node_would() {
         let refused = std::io::Error::from_raw_os_error(111);
-        let fault = Fault::new(Code::Connect, "no").cause(Cause::io(&refused, "connect", "127.0.0.1:1"));
+        let fault =
+            Fault::new(Code::Connect, "no").cause(Cause::io(&refused, "connect", "127.0.0.1:1"));
         let json = fault.to_json();
         assert_eq!(json["cause"]["code"], "ECONNREFUSED");
         assert_eq!(json["cause"]["errno"], -111);

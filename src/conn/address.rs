@@ -79,7 +79,9 @@ impl Address {
     /// `localhost` is both families: an add-on bound to 127.0.0.1 and one bound to ::1 are both
     /// meant by it, whatever the machine's resolver thinks.
     pub(super) fn known_ips(&self) -> Option<Vec<IpAddr>> {
-        let Address::Tcp { host, .. } = self else { return None };
+        let Address::Tcp { host, .. } = self else {
+            return None;
+        };
         if is_localhost(host) {
             return Some(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
         }
@@ -99,7 +101,11 @@ impl FromStr for Address {
         let text = text.trim();
         if let Some(path) = text.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
-            return if path.is_empty() { Err(AddressError::NoPath) } else { Ok(Address::Unix(path.into())) };
+            return if path.is_empty() {
+                Err(AddressError::NoPath)
+            } else {
+                Ok(Address::Unix(path.into()))
+            };
         }
         let rest = match text.split_once("://") {
             Some(("tcp", rest)) => rest.strip_suffix('/').unwrap_or(rest),
@@ -154,17 +160,29 @@ mod tests {
         assert_eq!(":9876".parse::<Address>(), Err(AddressError::NoHost));
         assert_eq!("host:0".parse::<Address>(), Err(AddressError::BadPort("0".into())));
         assert_eq!("host:70000".parse::<Address>(), Err(AddressError::BadPort("70000".into())));
-        assert_eq!("http://host:80".parse::<Address>(), Err(AddressError::BadScheme("http".into())));
+        assert_eq!(
+            "http://host:80".parse::<Address>(),
+            Err(AddressError::BadScheme("http".into()))
+        );
         assert_eq!("unix:".parse::<Address>(), Err(AddressError::NoPath));
         assert_eq!("a b:1".parse::<Address>(), Err(AddressError::BadHost("a b".into())));
     }
 
     #[test]
     fn only_this_machine_is_local() {
-        for local in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "LocalHost:1", "[::ffff:127.0.0.1]:1", "unix:/x"] {
+        for local in [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "LocalHost:1",
+            "[::ffff:127.0.0.1]:1",
+            "unix:/x",
+        ] {
             assert!(local.parse::<Address>().unwrap().is_local(), "{local}");
         }
-        for remote in ["0.0.0.0:1", "10.0.0.1:1", "blender.lan:1", "localhost.example.org:1", "[::]:1"] {
+        for remote in
+            ["0.0.0.0:1", "10.0.0.1:1", "blender.lan:1", "localhost.example.org:1", "[::]:1"]
+        {
             assert!(!remote.parse::<Address>().unwrap().is_local(), "{remote}");
         }
     }

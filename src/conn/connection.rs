@@ -136,7 +136,9 @@ impl Line {
 
     /// Writes what the socket takes now.
     fn push(&mut self) -> io::Result<()> {
-        let Some(stream) = &self.stream else { return Ok(()) };
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
         while self.written < self.request.len() {
             match stream.try_write(&self.request[self.written..]) {
                 Ok(count) => self.written += count,
@@ -162,7 +164,13 @@ pub struct NotReady;
 
 impl Connection {
     /// A warm connection over `stream`, whose task is spawned on the current runtime.
-    pub fn warm(target: Arc<Target>, slot: u32, id: u64, dialect: &'static Dialect, stream: Stream) -> Arc<Self> {
+    pub fn warm(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+        stream: Stream,
+    ) -> Arc<Self> {
         let stream = Arc::new(stream);
         let connection = Self::new(target, slot, id, dialect, Some(stream.clone()));
         let span = connection.span();
@@ -171,11 +179,22 @@ impl Connection {
     }
 
     /// A connection that dials for each exchange and closes after the reply.
-    pub fn per_request(target: Arc<Target>, slot: u32, id: u64, dialect: &'static Dialect) -> Arc<Self> {
+    pub fn per_request(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+    ) -> Arc<Self> {
         Self::new(target, slot, id, dialect, None)
     }
 
-    fn new(target: Arc<Target>, slot: u32, id: u64, dialect: &'static Dialect, stream: Option<Arc<Stream>>) -> Arc<Self> {
+    fn new(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+        stream: Option<Arc<Stream>>,
+    ) -> Arc<Self> {
         let line = Line {
             phase: Phase::Quiet,
             stream,
@@ -187,7 +206,15 @@ impl Connection {
             closing: false,
         };
         let owner = target.owner.clone();
-        Arc::new(Connection { target, slot, id, dialect, line: Mutex::new(line), wake: Notify::new(), owner })
+        Arc::new(Connection {
+            target,
+            slot,
+            id,
+            dialect,
+            line: Mutex::new(line),
+            wake: Notify::new(),
+            owner,
+        })
     }
 
     /// Its number, from 1 in order of creation.
@@ -322,7 +349,9 @@ impl Connection {
                     line.phase = Phase::Quiet;
                 }
                 drop(line);
-                let Some(owner) = self.owner.upgrade() else { return };
+                let Some(owner) = self.owner.upgrade() else {
+                    return;
+                };
                 if over {
                     owner.ended(&self, Ending::Closed);
                 } else {
@@ -437,7 +466,12 @@ impl Connection {
     }
 
     /// Looks at the bytes in the buffer, the last `count` of which are new.
-    fn take(self: &Arc<Self>, stream: &Arc<Stream>, reader: &mut Reader, count: usize) -> Option<Next> {
+    fn take(
+        self: &Arc<Self>,
+        stream: &Arc<Stream>,
+        reader: &mut Reader,
+        count: usize,
+    ) -> Option<Next> {
         let (phase, exchange, all_written) = {
             let mut line = self.line();
             line.received += count;
@@ -445,7 +479,8 @@ impl Connection {
         };
         match phase {
             Phase::Quiet | Phase::Opening => {
-                let padding = reader.buffer.iter().all(|byte| self.dialect.framing.is_padding(*byte));
+                let padding =
+                    reader.buffer.iter().all(|byte| self.dialect.framing.is_padding(*byte));
                 if padding {
                     reader.buffer.clear();
                     return None;
@@ -466,13 +501,14 @@ impl Connection {
                 return Some(self.fail(fault));
             }
         };
-        let checked = match self.dialect.check_reply(exchange, &reader.buffer[frame.start..frame.end]) {
-            Ok(checked) => checked,
-            Err(error) => {
-                let fault = self.not_a_reply(&error, &reader.buffer[frame.start..frame.end]);
-                return Some(self.fail(fault));
-            }
-        };
+        let checked =
+            match self.dialect.check_reply(exchange, &reader.buffer[frame.start..frame.end]) {
+                Ok(checked) => checked,
+                Err(error) => {
+                    let fault = self.not_a_reply(&error, &reader.buffer[frame.start..frame.end]);
+                    return Some(self.fail(fault));
+                }
+            };
         let leftover = &reader.buffer[frame.consumed..];
         let surplus = !leftover.iter().all(|byte| self.dialect.framing.is_padding(*byte));
         let stray = surplus.then(|| self.desync(leftover));
@@ -498,17 +534,19 @@ impl Connection {
             line.phase = if parted || fit { Phase::Quiet } else { Phase::Over };
         }
         if let Some(owner) = self.owner.upgrade() {
-            owner.settled(self, Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok }));
+            owner.settled(
+                self,
+                Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok }),
+            );
         }
         if parted {
             return Some(Next::Parted);
         }
         match stray {
             Some(fault) => Some(Next::Ended(Ending::Desync(fault))),
-            None if !fit => Some(Next::Ended(Ending::Lost(self.fault(
-                Code::Protocol,
-                "the reply came before the whole command had been sent",
-            )))),
+            None if !fit => Some(Next::Ended(Ending::Lost(
+                self.fault(Code::Protocol, "the reply came before the whole command had been sent"),
+            ))),
             None => None,
         }
     }
@@ -568,7 +606,12 @@ impl Connection {
     fn desync(&self, bytes: &[u8]) -> Fault {
         self.fault(
             Code::Protocol,
-            format!("{} sent {} bytes that nobody had asked for: {}", self.target.name, bytes.len(), excerpt(bytes)),
+            format!(
+                "{} sent {} bytes that nobody had asked for: {}",
+                self.target.name,
+                bytes.len(),
+                excerpt(bytes)
+            ),
         )
         .detail("bytes", bytes.len())
     }

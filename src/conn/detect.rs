@@ -32,7 +32,11 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
     let mut bytes = Vec::with_capacity(1024);
     for (request, wait) in [(probe::REQUEST, FIRST), (probe::NUDGE, SECOND)] {
         if let Err(error) = write_all(&stream, request).await {
-            return Err(hung_up(target, &bytes).cause(Cause::io(&error, "write", target.address.to_string())));
+            return Err(hung_up(target, &bytes).cause(Cause::io(
+                &error,
+                "write",
+                target.address.to_string(),
+            )));
         }
         let deadline = Instant::now() + wait;
         while let Ok(ready) = timeout_at(deadline, stream.readable()).await {
@@ -42,7 +46,11 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
                 Err(error) => {
-                    return Err(hung_up(target, &bytes).cause(Cause::io(&error, "read", target.address.to_string())));
+                    return Err(hung_up(target, &bytes).cause(Cause::io(
+                        &error,
+                        "read",
+                        target.address.to_string(),
+                    )));
                 }
             }
             match probe::recognise(&bytes) {
@@ -76,7 +84,12 @@ fn silent(target: &Target) -> Fault {
 fn unknown(target: &Target, bytes: &[u8]) -> Fault {
     Fault::new(
         Code::Protocol,
-        format!("{} answered the dialect probe with {}, which is none of {}", target.name, excerpt(bytes), known_dialects()),
+        format!(
+            "{} answered the dialect probe with {}, which is none of {}",
+            target.name,
+            excerpt(bytes),
+            known_dialects()
+        ),
     )
     .advice("Check what listens on that port: it may not be a Blender add-on at all.")
     .detail("ruledOut", DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>())

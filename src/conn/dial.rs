@@ -59,7 +59,9 @@ fn refusal(address: &Address, error: &io::Error) -> Fault {
 async fn connect(address: &Address) -> io::Result<Stream> {
     let port = match address {
         #[cfg(unix)]
-        Address::Unix(path) => return Ok(Stream::Unix(tokio::net::UnixStream::connect(path).await?)),
+        Address::Unix(path) => {
+            return Ok(Stream::Unix(tokio::net::UnixStream::connect(path).await?));
+        }
         #[cfg(not(unix))]
         Address::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
         Address::Tcp { port, .. } => *port,
@@ -81,8 +83,9 @@ async fn first_of(candidates: Vec<SocketAddr>) -> io::Result<Stream> {
         match rest.next() {
             Some(next) => attempts.push(TcpStream::connect(next)),
             None if attempts.is_empty() => {
-                return Err(first_error
-                    .unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+                return Err(first_error.unwrap_or_else(|| {
+                    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
+                }));
             }
             None => {}
         }
@@ -105,7 +108,9 @@ mod tests {
     #[tokio::test]
     async fn localhost_reaches_a_listener_of_either_family() {
         for host in ["127.0.0.1:0", "[::1]:0"] {
-            let Ok(listener) = TcpListener::bind(host).await else { continue };
+            let Ok(listener) = TcpListener::bind(host).await else {
+                continue;
+            };
             let port = listener.local_addr().unwrap().port();
             let address = Address::tcp("localhost", port).unwrap();
             assert!(dial(&address, Duration::from_secs(5)).await.is_ok(), "{host}");

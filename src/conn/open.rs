@@ -76,7 +76,12 @@ pub async fn open(target: Arc<Target>, opening: Opening) -> Result<Arc<Connectio
     let ping = target.ping_on_connect.unwrap_or(dialect.policy.ping_on_connect);
     if ping && let Some(request) = dialect.encode_ping(id) {
         let deadline = Instant::now() + target.connect_timeout;
-        match timeout_at(deadline, round_trip(&stream, dialect, id, &request, target.max_reply_bytes)).await {
+        match timeout_at(
+            deadline,
+            round_trip(&stream, dialect, id, &request, target.max_reply_bytes),
+        )
+        .await
+        {
             Ok(answer) => answer.map_err(|fault| fault.endpoint(&*target.name).connection(id))?,
             Err(_) => return Err(silence(&target, id)),
         }
@@ -106,8 +111,11 @@ async fn round_trip(
     max_reply_bytes: usize,
 ) -> Result<(), Fault> {
     let lost = |error: std::io::Error| {
-        Fault::new(Code::Connect, format!("the connection broke before it answered a ping: {error}"))
-            .cause(Cause::io(&error, "read", "the new connection"))
+        Fault::new(
+            Code::Connect,
+            format!("the connection broke before it answered a ping: {error}"),
+        )
+        .cause(Cause::io(&error, "read", "the new connection"))
     };
     write_all(stream, request).await.map_err(lost)?;
     let mut framer = Framer::new(dialect.framing, max_reply_bytes);
@@ -120,7 +128,9 @@ async fn round_trip(
                     .advice("The add-on may take one client only, or speak another dialect: disconnect other clients and check the dialect option.")
                     .cause(Cause::text("the stream ended with 0 bytes of reply")));
             }
-            Ok(0) => return Err(stranger(dialect, "the connection ended in the middle of it", &bytes)),
+            Ok(0) => {
+                return Err(stranger(dialect, "the connection ended in the middle of it", &bytes));
+            }
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(lost(error)),
@@ -128,7 +138,8 @@ async fn round_trip(
         match framer.scan(&bytes) {
             Ok(None) => {}
             Ok(Some(frame)) => {
-                let surplus = bytes[frame.consumed..].iter().any(|byte| !dialect.framing.is_padding(*byte));
+                let surplus =
+                    bytes[frame.consumed..].iter().any(|byte| !dialect.framing.is_padding(*byte));
                 return match dialect.check_reply(exchange, &bytes[frame.start..frame.end]) {
                     Ok(_) if surplus => Err(stranger(dialect, "more came than one reply", &bytes)),
                     Ok(_) => Ok(()),
@@ -143,7 +154,11 @@ async fn round_trip(
 fn stranger(dialect: &Dialect, why: &str, bytes: &[u8]) -> Fault {
     Fault::new(
         Code::Protocol,
-        format!("what listens there does not speak {}: {why}; it answered a ping with {}", dialect.name, excerpt(bytes)),
+        format!(
+            "what listens there does not speak {}: {why}; it answered a ping with {}",
+            dialect.name,
+            excerpt(bytes)
+        ),
     )
     .advice("Check which add-on listens on that port, and set dialect to match (or to 'auto').")
 }

@@ -45,9 +45,16 @@ impl NativePool {
         let thrown = |fault: &Fault| Error::new(Status::InvalidArg, text(fault));
         let options = Options::from_json(&options).map_err(|fault| thrown(&fault))?;
         let runtime = runtime::handle().map_err(|error| {
-            thrown(&Fault::new(Code::Connect, format!("the threads for the pool could not be started: {error}")))
+            thrown(&Fault::new(
+                Code::Connect,
+                format!("the threads for the pool could not be started: {error}"),
+            ))
         })?;
-        let sink = Arc::new(PoolSink { queue: outbox.queue.clone(), pool: pool_number, closers: Mutex::default() });
+        let sink = Arc::new(PoolSink {
+            queue: outbox.queue.clone(),
+            pool: pool_number,
+            closers: Mutex::default(),
+        });
         let pool = Arc::new(ConnectionPool::new(options, runtime, sink.clone()));
         let forgotten = Arc::downgrade(&pool);
         // A worker that ends, or the process: nobody is left to use the connections.
@@ -71,7 +78,12 @@ impl NativePool {
         raw: bool,
     ) -> Either<f64, String> {
         let command = Command { kind, params, raw };
-        match self.pool.execute(ticket as u64, command, endpoint(endpoint_index), timeout(timeout_ms)) {
+        match self.pool.execute(
+            ticket as u64,
+            command,
+            endpoint(endpoint_index),
+            timeout(timeout_ms),
+        ) {
             Ok(request) => Either::A(request),
             Err(fault) => Either::B(text(&fault)),
         }
@@ -115,7 +127,11 @@ impl NativePool {
 
     /// A lease at once, or null.
     #[napi(ts_return_type = "unknown[] | string | null")]
-    pub fn try_acquire<'env>(&self, env: &'env Env, endpoint_index: i32) -> Result<Option<Either<Array<'env>, String>>> {
+    pub fn try_acquire<'env>(
+        &self,
+        env: &'env Env,
+        endpoint_index: i32,
+    ) -> Result<Option<Either<Array<'env>, String>>> {
         Ok(match self.pool.try_acquire(endpoint(endpoint_index)) {
             Ok(None) => None,
             Ok(Some(lease)) => Some(Either::A(lease_array(env, &lease)?)),

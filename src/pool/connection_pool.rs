@@ -125,7 +125,11 @@ impl Blender {
 }
 
 impl Blenders {
-    fn habits(options: &Options, dialect: Option<&Dialect>, max_connections: Option<usize>) -> Habits {
+    fn habits(
+        options: &Options,
+        dialect: Option<&Dialect>,
+        max_connections: Option<usize>,
+    ) -> Habits {
         let all = options.settings.max_slots as usize;
         let or = |own: u32, default: usize| if own == 0 { default } else { own as usize };
         let Some(dialect) = dialect else {
@@ -139,7 +143,9 @@ impl Blenders {
         };
         let policy = &dialect.policy;
         Habits {
-            max_connecting: options.max_connecting.unwrap_or(or(policy.max_connecting, DEFAULT_MAX_CONNECTING)),
+            max_connecting: options
+                .max_connecting
+                .unwrap_or(or(policy.max_connecting, DEFAULT_MAX_CONNECTING)),
             max_in_flight: options.max_in_flight.unwrap_or(or(policy.max_in_flight, usize::MAX)),
             max_slots: max_connections.unwrap_or(all).min(or(policy.max_connections, usize::MAX)),
             quiet: policy.quiet,
@@ -159,7 +165,12 @@ impl Face for Blenders {
     type Resource = Connection;
     type Job = Call;
 
-    fn open(&self, endpoint: usize, slot: u32, id: u64) -> BoxFuture<'static, Result<Opened<Connection>, Fault>> {
+    fn open(
+        &self,
+        endpoint: usize,
+        slot: u32,
+        id: u64,
+    ) -> BoxFuture<'static, Result<Opened<Connection>, Fault>> {
         let blender = &self.endpoints[endpoint];
         let (target, detected) = (blender.target.clone(), blender.detected.clone());
         let (dialect, max_connections) = (blender.known(), blender.max_connections);
@@ -336,7 +347,11 @@ impl ConnectionPool {
                 detected: Arc::default(),
                 max_connections: endpoint.max_connections,
             };
-            Blenders { endpoints: options.endpoints.iter().map(blender).collect(), options: options.clone(), sink }
+            Blenders {
+                endpoints: options.endpoints.iter().map(blender).collect(),
+                options: options.clone(),
+                sink,
+            }
         });
         ConnectionPool { engine }
     }
@@ -345,7 +360,13 @@ impl ConnectionPool {
     ///
     /// # Errors
     /// The fault, when the command is refused at once; then the ticket is not used.
-    pub fn execute(&self, ticket: u64, command: Command, endpoint: Option<usize>, timeout: Option<Duration>) -> Result<f64, Fault> {
+    pub fn execute(
+        &self,
+        ticket: u64,
+        command: Command,
+        endpoint: Option<usize>,
+        timeout: Option<Duration>,
+    ) -> Result<f64, Fault> {
         self.check(&command, endpoint)?;
         let call = Call { ticket, want: Want::Command(command) };
         self.engine.submit(Kind::Run, endpoint, timeout, call).map(|key| key.to_number())
@@ -356,7 +377,13 @@ impl ConnectionPool {
     /// # Errors
     /// As [`execute`](Self::execute); [`Code::NotHeld`], or [`Code::ConnectionLost`] when the
     /// connection broke while it was held.
-    pub fn execute_held(&self, ticket: u64, lease: Lease, command: Command, timeout: Option<Duration>) -> Result<f64, Fault> {
+    pub fn execute_held(
+        &self,
+        ticket: u64,
+        lease: Lease,
+        command: Command,
+        timeout: Option<Duration>,
+    ) -> Result<f64, Fault> {
         self.check(&command, None)?;
         let call = Call { ticket, want: Want::Command(command) };
         self.engine.submit(Kind::RunHeld(lease), None, timeout, call).map(|key| key.to_number())
@@ -366,7 +393,12 @@ impl ConnectionPool {
     ///
     /// # Errors
     /// The fault, when the call is refused at once; then the ticket is not used.
-    pub fn acquire(&self, ticket: u64, endpoint: Option<usize>, timeout: Option<Duration>) -> Result<Held, Fault> {
+    pub fn acquire(
+        &self,
+        ticket: u64,
+        endpoint: Option<usize>,
+        timeout: Option<Duration>,
+    ) -> Result<Held, Fault> {
         let answer = Arc::new(Mutex::new(Answer::Awaited));
         let call = Call { ticket, want: Want::Hold(answer.clone()) };
         let key = self.engine.submit(Kind::Hold, endpoint, timeout, call)?;
@@ -402,7 +434,11 @@ impl ConnectionPool {
     /// # Errors
     /// [`Code::NotHeld`].
     pub fn discard(&self, lease: Lease, why: &str) -> Result<(), Fault> {
-        let message = if why.is_empty() { "its holder discarded the connection".to_owned() } else { format!("its holder discarded the connection: {why}") };
+        let message = if why.is_empty() {
+            "its holder discarded the connection".to_owned()
+        } else {
+            format!("its holder discarded the connection: {why}")
+        };
         self.engine.discard(lease, Fault::new(Code::ConnectionLost, message))
     }
 
@@ -431,7 +467,8 @@ impl ConnectionPool {
         let mut stats = self.engine.stats();
         if let Some(endpoints) = stats["endpoints"].as_array_mut() {
             for (at, endpoint) in endpoints.iter_mut().enumerate() {
-                endpoint["dialect"] = json!(self.engine.face().dialect_at(at).map(|dialect| dialect.name));
+                endpoint["dialect"] =
+                    json!(self.engine.face().dialect_at(at).map(|dialect| dialect.name));
             }
         }
         stats
@@ -490,21 +527,31 @@ impl ConnectionPool {
         if let Some(dialect) = known
             && !dialect.takes_any_kind()
         {
-            dialect.encode(0, &command.kind, &command.params).map_err(|error| cannot_encode(dialect, &error))?;
+            dialect
+                .encode(0, &command.kind, &command.params)
+                .map_err(|error| cannot_encode(dialect, &error))?;
         }
         Ok(())
     }
 }
 
 fn cannot_encode(dialect: &Dialect, error: &dyn std::error::Error) -> Fault {
-    Fault::new(Code::InvalidCommand, format!("the command cannot be said in {}: {error}", dialect.name))
+    Fault::new(
+        Code::InvalidCommand,
+        format!("the command cannot be said in {}: {error}", dialect.name),
+    )
 }
 
 fn too_large(size: usize, limit: usize) -> Fault {
-    Fault::new(Code::InvalidCommand, format!("the command takes {size} bytes, more than maxRequestBytes ({limit})"))
-        .advice("Send less at a time, pass a file's path instead of its content, or raise maxRequestBytes.")
-        .detail("sizeBytes", size)
-        .detail("limitBytes", limit)
+    Fault::new(
+        Code::InvalidCommand,
+        format!("the command takes {size} bytes, more than maxRequestBytes ({limit})"),
+    )
+    .advice(
+        "Send less at a time, pass a file's path instead of its content, or raise maxRequestBytes.",
+    )
+    .detail("sizeBytes", size)
+    .detail("limitBytes", limit)
 }
 
 /// The moment `age` ago, in milliseconds since 1970.

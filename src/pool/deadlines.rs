@@ -49,7 +49,9 @@ impl<T> Deadlines<T> {
 
     /// Whether the timer is set too late (or not at all); then it counts as set anew.
     pub fn rearm(&mut self) -> bool {
-        let Some((Stamp(earliest, _), _)) = self.entries.first_key_value() else { return false };
+        let Some((Stamp(earliest, _), _)) = self.entries.first_key_value() else {
+            return false;
+        };
         if self.armed.is_some_and(|armed| armed <= *earliest) {
             return false;
         }

@@ -100,8 +100,12 @@ impl<F: Face> Engine<F> {
                 Effect::Start { key, resource, slot, id, exchange, job } => {
                     match self.face.start(&resource, exchange, &job) {
                         Start::Started => {}
-                        Start::NotReady => self.decide(|core, now, fx| core.not_started(key, slot, id, now, fx)),
-                        Start::Refused(fault) => self.decide(|core, now, fx| core.refused(key, slot, id, fault, now, fx)),
+                        Start::NotReady => {
+                            self.decide(|core, now, fx| core.not_started(key, slot, id, now, fx))
+                        }
+                        Start::Refused(fault) => {
+                            self.decide(|core, now, fx| core.refused(key, slot, id, fault, now, fx))
+                        }
                     }
                 }
                 Effect::Grant { job, grant } => self.face.granted(&job, grant),
@@ -119,15 +123,24 @@ impl<F: Face> Engine<F> {
     }
 
     fn open(&self, endpoint: usize, slot: u32, id: u64) {
-        let Some(engine) = self.me.upgrade() else { return };
+        let Some(engine) = self.me.upgrade() else {
+            return;
+        };
         let opening = AssertUnwindSafe(self.face.open(endpoint, slot, id)).catch_unwind();
         let task = self.runtime.spawn(
             async move {
                 match opening.await {
-                    Ok(Ok(opened)) => engine.decide(|core, now, fx| core.opened(slot, id, opened, now, fx)),
-                    Ok(Err(fault)) => engine.decide(|core, now, fx| core.open_failed(slot, id, fault, now, fx)),
+                    Ok(Ok(opened)) => {
+                        engine.decide(|core, now, fx| core.opened(slot, id, opened, now, fx))
+                    }
+                    Ok(Err(fault)) => {
+                        engine.decide(|core, now, fx| core.open_failed(slot, id, fault, now, fx))
+                    }
                     Err(_) => {
-                        let fault = Fault::new(Code::Connect, "opening a connection panicked; this is a bug in blender-pool");
+                        let fault = Fault::new(
+                            Code::Connect,
+                            "opening a connection panicked; this is a bug in blender-pool",
+                        );
                         engine.decide(|core, now, fx| core.open_failed(slot, id, fault, now, fx));
                     }
                 }
@@ -144,7 +157,13 @@ impl<F: Face> Engine<F> {
     ///
     /// # Errors
     /// The fault, when the request is refused at once; the job was not kept.
-    pub fn submit(&self, kind: Kind, endpoint: Option<usize>, timeout: Option<Duration>, job: F::Job) -> Result<RequestKey, Fault> {
+    pub fn submit(
+        &self,
+        kind: Kind,
+        endpoint: Option<usize>,
+        timeout: Option<Duration>,
+        job: F::Job,
+    ) -> Result<RequestKey, Fault> {
         let job = Arc::new(job);
         self.decide(|core, now, fx| core.submit(kind, endpoint, timeout, job, now, fx))
     }
@@ -163,7 +182,9 @@ impl<F: Face> Engine<F> {
         match self.decide(|core, now, fx| core.cancel(request, now, fx)) {
             None => Cancelled::TooLate,
             Some(None) => Cancelled::Now(Delivered::No),
-            Some(Some((resource, exchange))) => Cancelled::Now(self.face.cut(&resource, exchange, self.drain_timeout)),
+            Some(Some((resource, exchange))) => {
+                Cancelled::Now(self.face.cut(&resource, exchange, self.drain_timeout))
+            }
         }
     }
 
@@ -272,7 +293,10 @@ impl<F: Face> Engine<F> {
                 fields.insert("name".into(), json!(&*endpoint.name));
                 fields.insert("inFlight".into(), json!(endpoint.in_flight));
                 fields.insert("failures".into(), json!(endpoint.failures));
-                fields.insert("lastError".into(), json!(endpoint.last_fault.as_ref().map(Fault::message)));
+                fields.insert(
+                    "lastError".into(),
+                    json!(endpoint.last_fault.as_ref().map(Fault::message)),
+                );
                 shown
             })
             .collect();
@@ -308,7 +332,9 @@ impl<F: Face> Drop for Engine<F> {
 async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
     loop {
         let next = {
-            let Some(engine) = engine.upgrade() else { return };
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
             engine.decide(|core, now, fx| core.tick(now, fx));
             let mut core = engine.core();
             if core.phase == Phase::Closed {

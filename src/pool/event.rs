@@ -23,7 +23,8 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 5] = [Reason::Error, Reason::PoolClosed, Reason::Idle, Reason::Uses, Reason::Discarded];
+    pub const ALL: [Reason; 5] =
+        [Reason::Error, Reason::PoolClosed, Reason::Idle, Reason::Uses, Reason::Discarded];
 
     /// The word JavaScript sees.
     pub fn text(self) -> &'static str {

@@ -21,7 +21,12 @@ pub trait Face: Send + Sync + Sized + 'static {
     type Job: Send + Sync + 'static;
 
     /// Opens what slot `slot` of endpoint `endpoint` will hold, as number `id`.
-    fn open(&self, endpoint: usize, slot: u32, id: u64) -> BoxFuture<'static, Result<Opened<Self::Resource>, Fault>>;
+    fn open(
+        &self,
+        endpoint: usize,
+        slot: u32,
+        id: u64,
+    ) -> BoxFuture<'static, Result<Opened<Self::Resource>, Fault>>;
 
     /// Begins to close. [`Engine::ended`](super::Engine::ended) must follow, once.
     fn close(&self, resource: &Arc<Self::Resource>);

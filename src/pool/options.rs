@@ -195,7 +195,9 @@ pub struct EndpointOptions {
 
 fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
     let value = value.into();
-    Fault::new(Code::InvalidOption, format!("{option}: {value} {why}")).detail("option", option).detail("value", value)
+    Fault::new(Code::InvalidOption, format!("{option}: {value} {why}"))
+        .detail("option", option)
+        .detail("value", value)
 }
 
 impl Options {
@@ -204,8 +206,9 @@ impl Options {
     /// # Errors
     /// [`Code::InvalidOption`], naming the option, the value and what would do.
     pub fn from_json(text: &str) -> Result<Self, Fault> {
-        let raw: Raw = serde_json::from_str(text)
-            .map_err(|error| Fault::new(Code::InvalidOption, format!("the options could not be read: {error}")))?;
+        let raw: Raw = serde_json::from_str(text).map_err(|error| {
+            Fault::new(Code::InvalidOption, format!("the options could not be read: {error}"))
+        })?;
         let number = |name: &str, value: Option<u64>| checked(name, value);
         let millis = |name: &str, value: Option<u64>| -> Result<Duration, Fault> {
             Ok(Duration::from_millis(checked(name, value)?.unwrap_or(MS_MAX)))
@@ -228,11 +231,16 @@ impl Options {
         let base = millis("retryBackoffMs", raw.retry_backoff_ms)?;
         let max = millis("maxRetryBackoffMs", raw.max_retry_backoff_ms)?;
         if base > max {
-            return Err(refuse("retryBackoffMs", base.as_millis() as u64, &format!("is more than maxRetryBackoffMs ({})", max.as_millis())));
+            return Err(refuse(
+                "retryBackoffMs",
+                base.as_millis() as u64,
+                &format!("is more than maxRetryBackoffMs ({})", max.as_millis()),
+            ));
         }
         let settings = Settings {
             max_slots: number("maxConnections", raw.max_connections)?.unwrap_or(1) as u32,
-            max_waiting: number("maxWaiting", raw.max_waiting)?.map_or(usize::MAX, |value| value as usize),
+            max_waiting: number("maxWaiting", raw.max_waiting)?
+                .map_or(usize::MAX, |value| value as usize),
             acquire_timeout: millis("acquireTimeoutMs", raw.acquire_timeout_ms)?,
             job_timeout: millis("commandTimeoutMs", raw.command_timeout_ms)?,
             drain_timeout: millis("drainTimeoutMs", raw.drain_timeout_ms)?,
@@ -289,7 +297,11 @@ fn parse_dialect(option: &str, name: Option<&str>) -> Result<Option<&'static Dia
         None | Some("auto") => Ok(None),
         Some(name) => match dialect(name) {
             Some(row) => Ok(Some(row)),
-            None => Err(refuse(option, name, &format!("is not a dialect; use one of {}", dialect_names().join(", ")))),
+            None => Err(refuse(
+                option,
+                name,
+                &format!("is not a dialect; use one of {}", dialect_names().join(", ")),
+            )),
         },
     }
 }
@@ -308,23 +320,50 @@ impl RawEndpoint {
             None => shared_dialect,
         };
         let address = match (self.address, self.host, self.port, self.path) {
-            (Some(text), None, None, None) => {
-                text.parse::<Address>().map_err(|error| refuse(&option, text.as_str(), &format!("is not an address: {error}")))?
+            (Some(text), None, None, None) => text.parse::<Address>().map_err(|error| {
+                refuse(&option, text.as_str(), &format!("is not an address: {error}"))
+            })?,
+            (None, None, None, Some(path)) => {
+                format!("unix:{path}").parse::<Address>().map_err(|error| {
+                    refuse(
+                        &format!("{option}.path"),
+                        path.as_str(),
+                        &format!("is not a path: {error}"),
+                    )
+                })?
             }
-            (None, None, None, Some(path)) => format!("unix:{path}")
-                .parse::<Address>()
-                .map_err(|error| refuse(&format!("{option}.path"), path.as_str(), &format!("is not a path: {error}")))?,
             (None, host, port, None) if host.is_some() || port.is_some() => {
                 let host = host.unwrap_or_else(|| "localhost".into());
                 let port = port.unwrap_or(dialect.map_or(DEFAULT_PORT, |row| row.port));
-                Address::tcp(&host, port)
-                    .map_err(|error| refuse(&option, format!("{host}:{port}"), &format!("is not an address: {error}")))?
+                Address::tcp(&host, port).map_err(|error| {
+                    refuse(
+                        &option,
+                        format!("{host}:{port}"),
+                        &format!("is not an address: {error}"),
+                    )
+                })?
             }
-            (None, None, None, None) => return Err(refuse(&option, json!({}), "says nowhere to connect to; give host and port, or path")),
-            _ => return Err(refuse(&option, json!({}), "gives two addresses; give host and port, or path, or an address")),
+            (None, None, None, None) => {
+                return Err(refuse(
+                    &option,
+                    json!({}),
+                    "says nowhere to connect to; give host and port, or path",
+                ));
+            }
+            _ => {
+                return Err(refuse(
+                    &option,
+                    json!({}),
+                    "gives two addresses; give host and port, or path, or an address",
+                ));
+            }
         };
         if cfg!(not(unix)) && matches!(address, Address::Unix(_)) {
-            return Err(refuse(&option, address.to_string(), "is a Unix socket, which this system does not have"));
+            return Err(refuse(
+                &option,
+                address.to_string(),
+                "is a Unix socket, which this system does not have",
+            ));
         }
         if !allow_remote && !address.is_local() {
             return Err(refuse(&option, address.to_string(), "is not on this machine").advice(
@@ -332,12 +371,22 @@ impl RawEndpoint {
             ));
         }
         let max_connections = match self.max_connections {
-            Some(0) => return Err(refuse(&format!("{option}.maxConnections"), 0, &format!("is outside 1 to {MAX_SLOTS}"))),
+            Some(0) => {
+                return Err(refuse(
+                    &format!("{option}.maxConnections"),
+                    0,
+                    &format!("is outside 1 to {MAX_SLOTS}"),
+                ));
+            }
             other => other.map(|value| value as usize),
         };
         let name = self.name.unwrap_or_else(|| address.to_string());
         if name.is_empty() || !names.insert(name.clone()) {
-            return Err(refuse(&format!("{option}.name"), name, "is empty or taken by another endpoint; names must differ"));
+            return Err(refuse(
+                &format!("{option}.name"),
+                name,
+                "is empty or taken by another endpoint; names must differ",
+            ));
         }
         Ok(EndpointOptions { name, address, dialect, max_connections })
     }
@@ -355,7 +404,8 @@ mod tests {
 
     #[test]
     fn what_is_not_given_takes_the_default_of_its_row() {
-        let options = Options::from_json(r#"{"endpoints":[{"address":"127.0.0.1:9876"}]}"#).unwrap();
+        let options =
+            Options::from_json(r#"{"endpoints":[{"address":"127.0.0.1:9876"}]}"#).unwrap();
         assert_eq!(options.settings.max_slots, 5);
         assert_eq!(options.settings.acquire_timeout, Duration::from_secs(30));
         assert_eq!(options.settings.max_waiting, usize::MAX);
@@ -373,7 +423,9 @@ mod tests {
     fn another_machine_must_be_allowed() {
         let fault = refused(r#"{"endpoints":[{"host":"10.0.0.1","port":9876}]}"#);
         assert!(fault.to_json()["advice"].as_str().unwrap().contains("allowRemote"), "{fault}");
-        assert!(Options::from_json(r#"{"endpoints":[{"host":"10.0.0.1"}],"allowRemote":true}"#).is_ok());
+        assert!(
+            Options::from_json(r#"{"endpoints":[{"host":"10.0.0.1"}],"allowRemote":true}"#).is_ok()
+        );
     }
 
     #[test]

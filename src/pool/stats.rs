@@ -46,8 +46,10 @@ impl Counters {
     }
 
     pub(super) fn to_json(&self) -> Value {
-        let closed: serde_json::Map<String, Value> =
-            Reason::ALL.iter().map(|reason| (reason.text().to_owned(), json!(self.closed_for(*reason)))).collect();
+        let closed: serde_json::Map<String, Value> = Reason::ALL
+            .iter()
+            .map(|reason| (reason.text().to_owned(), json!(self.closed_for(*reason))))
+            .collect();
         json!({
             "acquired": self.acquired,
             "released": self.released,

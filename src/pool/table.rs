@@ -91,7 +91,13 @@ impl SlotTable {
     }
 
     /// Moves a slot along one arrow, if it is still `from` and (when given) of `generation`.
-    fn change(&self, slot: u32, from: State, generation: Option<u32>, to: State) -> Result<u32, Conflict> {
+    fn change(
+        &self,
+        slot: u32,
+        from: State,
+        generation: Option<u32>,
+        to: State,
+    ) -> Result<u32, Conflict> {
         assert!(from.may_become(to), "no rule moves a slot from {from:?} to {to:?}");
         let word = self.words.at(slot as usize);
         let mut seen = word.load(Acquire);
@@ -100,10 +106,12 @@ impl SlotTable {
             if state != from || generation.is_some_and(|wanted| wanted != current) {
                 return Err(Conflict { found: state });
             }
-            let next = if to == State::InUse { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
+            let next =
+                if to == State::InUse { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
             // SeqCst, not AcqRel: release stores IDLE and then looks for waiters, enqueueing
             // counts a waiter and then looks for idle slots; neither may pass the other.
-            match word.compare_exchange_weak(seen, next << STATE_BITS | to as u32, SeqCst, Acquire) {
+            match word.compare_exchange_weak(seen, next << STATE_BITS | to as u32, SeqCst, Acquire)
+            {
                 Ok(_) => return Ok(next),
                 Err(now) => seen = now,
             }
@@ -144,7 +152,8 @@ impl SlotTable {
     /// IN_USE → IN_USE under a new generation: from one holder to the next, without the slot ever
     /// being idle in between.
     pub fn hand_off(&self, lease: Lease) -> Result<Lease, Conflict> {
-        let generation = self.change(lease.slot, State::InUse, Some(lease.generation), State::InUse)?;
+        let generation =
+            self.change(lease.slot, State::InUse, Some(lease.generation), State::InUse)?;
         Ok(Lease { generation, ..lease })
     }
 
@@ -176,7 +185,9 @@ impl SlotTable {
                 State::Closed => State::Empty,
                 // What is held leaves by way of UNUSABLE, as every holder's connection does.
                 State::InUse => State::Unusable,
-                State::Created | State::Initializing | State::Idle | State::Unusable => State::Closed,
+                State::Created | State::Initializing | State::Idle | State::Unusable => {
+                    State::Closed
+                }
             };
             if self.change(slot, state, Some(generation), arrow).is_ok() {
                 if state == State::Idle {
@@ -236,13 +247,18 @@ mod tests {
 
     #[test]
     fn only_the_arrows_of_the_diagram_exist() {
-        let drawn = State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
+        let drawn =
+            State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)));
         let arrows = drawn.filter(|(from, to)| from.may_become(*to)).count();
         assert_eq!(arrows, 14);
-        for (from, to) in State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to))) {
+        for (from, to) in
+            State::ALL.iter().flat_map(|from| State::ALL.iter().map(move |to| (*from, *to)))
+        {
             if !from.may_become(to) {
                 let table = SlotTable::new(1);
-                let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.change(0, from, None, to)));
+                let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    table.change(0, from, None, to)
+                }));
                 assert!(tried.is_err(), "{from:?} became {to:?}");
             }
         }

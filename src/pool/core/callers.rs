@@ -1,0 +1,202 @@
+//! What callers ask for: a slot, a job, to turn away, to let go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Core, Effect, Effects, Phase, Running};
+use crate::fault::{Code, Fault};
+use crate::pool::event::Reason;
+use crate::pool::face::Face;
+use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::table::Lease;
+
+impl<F: Face> Core<F> {
+    /// Takes a request in. Its job is granted, started or refused by effects, now or later.
+    ///
+    /// # Errors
+    /// The fault, when the request is refused at once; then the job was not kept.
+    pub(in crate::pool) fn submit(
+        &mut self,
+        kind: Kind,
+        endpoint: Option<usize>,
+        timeout: Option<Duration>,
+        job: Arc<F::Job>,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Result<RequestKey, Fault> {
+        if let Kind::RunHeld(lease) = kind {
+            self.check_holder(lease)?;
+        } else {
+            self.check_open()?;
+        }
+        let key = self.enter(kind, endpoint, timeout, job, now);
+        match kind {
+            Kind::Hold | Kind::Run => {
+                self.queue(key);
+                self.serve(now, fx);
+                // Only now is it known whether it had to wait at all.
+                let waits = self
+                    .requests
+                    .get(key.index)
+                    .is_some_and(|r| r.number == key.number && r.place == Place::Queued);
+                if waits
+                    && self.waiting() - self.connecting().min(self.waiting())
+                        > self.settings.max_waiting
+                {
+                    self.take_out(key);
+                    return Err(self.queue_full());
+                }
+                if waits {
+                    self.mind_patience(endpoint, now);
+                }
+            }
+            Kind::RunHeld(lease) => {
+                let slot = &mut self.slots[lease.slot as usize];
+                if slot.running.is_some() || slot.turn.is_some() {
+                    slot.behind.join(&mut self.requests, key.index);
+                    self.requests[key.index].place = Place::Behind;
+                } else {
+                    self.await_turn(key, lease.slot);
+                    self.serve(now, fx);
+                }
+            }
+        }
+        Ok(key)
+    }
+
+    /// A slot for a holder now, or nothing; never passes those who wait.
+    pub(in crate::pool) fn try_hold(
+        &mut self,
+        endpoint: Option<usize>,
+        job: Arc<F::Job>,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Result<bool, Fault> {
+        self.check_open()?;
+        let key = self.enter(Kind::Hold, endpoint, None, job, now);
+        self.queue(key);
+        self.give_out(now, fx);
+        let waits =
+            self.requests.get(key.index).is_some_and(|request| request.number == key.number);
+        if waits {
+            self.take_out(key);
+        }
+        Ok(!waits)
+    }
+
+    /// The caller turns away. `None`: it has been told its outcome already, or is being told.
+    /// `Some(None)`: nothing had begun. `Some(Some(resource))`: this runs its job and must be cut.
+    pub(in crate::pool) fn cancel(
+        &mut self,
+        packed: f64,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Option<Option<Running<F::Resource>>> {
+        let index = RequestKey::index_of(packed);
+        let request = self.requests.get(index)?;
+        let key = RequestKey { index, number: request.number };
+        if !key.is(packed) {
+            return None;
+        }
+        self.counters.aborted += 1;
+        let request = self.take_out(key);
+        let Place::Running(slot) = request.place else {
+            self.go_on(&request, now, fx);
+            self.serve(now, fx);
+            return Some(None);
+        };
+        let cut = self.cut_off(slot, Reason::Error, self.cut_short(slot), fx);
+        self.serve(now, fx);
+        Some(cut)
+    }
+
+    /// The holder lets go.
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`] when it does not hold the slot (any more).
+    pub(in crate::pool) fn release(
+        &mut self,
+        lease: Lease,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Result<(), Fault> {
+        if self.lost.remove(&lease).is_some() {
+            return Ok(());
+        }
+        self.check_holder(lease)?;
+        self.counters.released += 1;
+        let slot = &mut self.slots[lease.slot as usize];
+        slot.leaving = true;
+        if slot.running.is_none() && slot.turn.is_none() {
+            self.next_for(lease.slot, now, fx);
+        }
+        self.serve(now, fx);
+        Ok(())
+    }
+
+    /// The holder throws the slot's content away.
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`] as for [`release`](Self::release).
+    pub(in crate::pool) fn discard(
+        &mut self,
+        lease: Lease,
+        fault: Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Result<(), Fault> {
+        if self.lost.remove(&lease).is_some() {
+            return Ok(());
+        }
+        self.check_holder(lease)?;
+        self.counters.released += 1;
+        let running = self.slots[lease.slot as usize].running;
+        if let Some(key) = running {
+            let request = self.take_out(key);
+            if let Some((resource, exchange)) =
+                self.cut_off(lease.slot, Reason::Discarded, fault, fx)
+            {
+                let fault = self.cut_short(lease.slot);
+                fx.push(Effect::Cut { resource, exchange, job: request.job, fault });
+            }
+        } else {
+            self.retire(lease.slot, Reason::Discarded, Some(&fault), fx);
+        }
+        // A holder that lets go by discarding has nothing left to release.
+        self.lost.remove(&lease);
+        self.serve(now, fx);
+        Ok(())
+    }
+
+    pub(super) fn check_open(&self) -> Result<(), Fault> {
+        match self.phase {
+            Phase::Ready => Ok(()),
+            Phase::Closing => Err(Fault::new(Code::Closed, "the pool is closing")),
+            Phase::Closed => Err(Fault::new(Code::Closed, "the pool is closed")),
+        }
+    }
+
+    pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
+        if let Some(fault) = self.lost.get(&lease) {
+            return Err(fault.clone());
+        }
+        if self.table.is_held(lease)
+            && self.slots[lease.slot as usize].held
+            && !self.slots[lease.slot as usize].leaving
+        {
+            return Ok(());
+        }
+        Err(Fault::new(Code::NotHeld, "this connection is not held: it was released already"))
+    }
+
+    pub(super) fn queue_full(&self) -> Fault {
+        let limit = self.settings.max_waiting;
+        Fault::new(
+            Code::QueueFull,
+            format!("{limit} callers wait for a connection already (maxWaiting)"),
+        )
+        .detail("waiting", limit)
+    }
+}

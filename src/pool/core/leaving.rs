@@ -1,0 +1,194 @@
+//! How a slot leaves the pool: taken from whoever has it, closed at a moment that suits its
+//! endpoint, emptied when what it held is gone.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Core, Effect, Effects, Phase, Running, Timer};
+use crate::fault::{Code, Fault};
+use crate::pool::event::{Event, Reason};
+use crate::pool::face::Face;
+use crate::pool::request::Kind;
+use crate::pool::state::State;
+
+/// After a quiet endpoint was hung up on, its add-on still prints a line or two about it; nothing
+/// is started there until that is over, or the line lands in somebody's result.
+const HUSH: Duration = Duration::from_millis(25);
+
+impl<F: Face> Core<F> {
+    /// Takes a slot out of service and closes what it holds, at a moment that suits its endpoint.
+    pub(super) fn retire(
+        &mut self,
+        at: u32,
+        reason: Reason,
+        fault: Option<&Fault>,
+        fx: &mut Effects<F>,
+    ) {
+        let fault =
+            fault.cloned().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        self.take_away(at, reason, fault, fx);
+        let endpoint = self.slots[at as usize].endpoint;
+        if self.endpoints[endpoint].habits.quiet && self.phase == Phase::Ready {
+            self.endpoints[endpoint].farewells.push(at);
+        } else if let Some(resource) = self.slots[at as usize].resource.clone() {
+            fx.push(Effect::Close { resource });
+        }
+    }
+
+    /// The slot leaves its holder or its job, whichever has it: → UNUSABLE. The caller sees to it
+    /// that what it holds is closed.
+    pub(super) fn take_away(&mut self, at: u32, reason: Reason, fault: Fault, fx: &mut Effects<F>) {
+        let (state, _) = self.table.read(at);
+        let slot = &mut self.slots[at as usize];
+        slot.reason.get_or_insert(reason);
+        let moved = match (state, slot.lease.take()) {
+            (State::InUse, Some(lease)) => {
+                if std::mem::take(&mut slot.held) {
+                    self.held -= 1;
+                    if !std::mem::take(&mut slot.leaving) {
+                        self.lost.insert(lease, fault.clone());
+                    }
+                }
+                self.table.retire_held(lease)
+            }
+            (State::Idle, _) => self.table.retire_idle(at),
+            _ => Ok(()),
+        };
+        if moved.is_err() {
+            self.counters.races += 1;
+        }
+        self.refuse_jobs_of_holder(at, fault, fx);
+    }
+
+    pub(super) fn refuse_jobs_of_holder(&mut self, at: u32, fault: Fault, fx: &mut Effects<F>) {
+        let slot = &self.slots[at as usize];
+        let mut theirs: Vec<usize> = slot.turn.into_iter().collect();
+        let mut index = slot.behind.first();
+        while let Some(this) = index {
+            theirs.push(this);
+            index = self.requests[this].links.behind();
+        }
+        for index in theirs {
+            let key = self.key_of(index);
+            let request = self.take_out(key);
+            fx.push(Effect::Refuse { job: request.job, fault: fault.clone() });
+        }
+    }
+
+    /// The slot's job was taken out because its caller is gone or out of time: what the slot holds
+    /// may only drain now. Returns what must be cut.
+    pub(super) fn cut_off(
+        &mut self,
+        at: u32,
+        reason: Reason,
+        fault: Fault,
+        fx: &mut Effects<F>,
+    ) -> Option<Running<F::Resource>> {
+        self.take_away(at, reason, fault, fx);
+        let slot = &self.slots[at as usize];
+        slot.resource.clone().map(|resource| (resource, slot.exchange))
+    }
+
+    pub(super) fn cut_short(&self, at: u32) -> Fault {
+        self.lost_fault(at, "its running command was cut short, and the connection with it")
+    }
+
+    pub(super) fn lost_fault(&self, at: u32, message: &str) -> Fault {
+        let slot = &self.slots[at as usize];
+        Fault::new(Code::ConnectionLost, message)
+            .endpoint(&*self.endpoints[slot.endpoint].name)
+            .connection(slot.id)
+    }
+
+    /// Closes what was to be closed at a quiet endpoint, as soon as nothing runs there.
+    pub(super) fn say_farewells(&mut self, now: Instant, fx: &mut Effects<F>) {
+        for at in 0..self.endpoints.len() {
+            let endpoint = &mut self.endpoints[at];
+            if endpoint.farewells.is_empty()
+                || (endpoint.in_flight > 0 && self.phase == Phase::Ready)
+                || endpoint.hushed
+            {
+                continue;
+            }
+            for slot in std::mem::take(&mut endpoint.farewells) {
+                if let Some(resource) = self.slots[slot as usize].resource.clone() {
+                    fx.push(Effect::Close { resource });
+                }
+            }
+            self.hush(at, now);
+        }
+    }
+
+    pub(super) fn hush(&mut self, endpoint: usize, now: Instant) {
+        self.endpoints[endpoint].hushed = true;
+        self.deadlines.insert(now + HUSH, Timer::Unhush(endpoint));
+    }
+
+    /// What slot `at` held as number `id` is gone.
+    pub(in crate::pool) fn ended(
+        &mut self,
+        at: u32,
+        id: u64,
+        fault: Option<Fault>,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        if self.slots[at as usize].id != id || self.slots[at as usize].resource.is_none() {
+            return;
+        }
+        let lost =
+            fault.clone().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        if let Some(key) = self.slots[at as usize].running.take() {
+            // Had it been started, its outcome would have come before this.
+            self.counters.commands -= 1;
+            if let Kind::RunHeld(_) = self.requests[key.index].kind {
+                let request = self.take_out(key);
+                fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
+            } else {
+                self.go_back(key);
+            }
+        }
+        self.take_away(at, Reason::Error, lost, fx);
+        let flew = self.slots[at as usize].in_flight;
+        self.end_flight(at);
+        let reason = self.slots[at as usize].reason.unwrap_or(Reason::Error);
+        self.counters.closed(reason);
+        self.tell(
+            fx,
+            |slot| Event::ConnectionClosed { id, endpoint: slot.endpoint, reason, fault },
+            at,
+        );
+        let endpoint = self.slots[at as usize].endpoint;
+        self.empty_slot(at);
+        let quiet = &self.endpoints[endpoint];
+        if flew && quiet.habits.quiet && !quiet.hushed && self.phase == Phase::Ready {
+            self.hush(endpoint, now);
+        }
+        self.serve(now, fx);
+        self.check_closed(now, fx);
+    }
+
+    /// Bytes came that nobody had asked for.
+    pub(in crate::pool) fn desync(&mut self, at: u32, id: u64, fault: Fault, fx: &mut Effects<F>) {
+        if self.slots[at as usize].id == id {
+            self.counters.desyncs += 1;
+            self.tell(fx, |slot| Event::Desync { id, endpoint: slot.endpoint, fault }, at);
+        }
+    }
+
+    pub(super) fn empty_slot(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        let endpoint = &mut self.endpoints[slot.endpoint];
+        endpoint.orphan(at);
+        endpoint.farewells.retain(|farewell| *farewell != at);
+        slot.resource = None;
+        slot.opening = None;
+        slot.reason = None;
+        slot.uses = 0;
+        if self.table.reap(at).is_err() {
+            self.counters.races += 1;
+        }
+        self.empty.push(at);
+    }
+}

@@ -1,0 +1,189 @@
+//! What jobs come to, and what becomes of their slots.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Core, Effect, Effects};
+use crate::fault::Fault;
+use crate::pool::event::Reason;
+use crate::pool::face::Face;
+use crate::pool::request::{Kind, Place, Request, RequestKey};
+
+impl<F: Face> Core<F> {
+    /// The job that was started on `at` is over, and what the slot holds is fit for more. Returns
+    /// the job, unless its caller has gone.
+    pub(in crate::pool) fn finished(
+        &mut self,
+        at: u32,
+        id: u64,
+        failed: bool,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> Option<Arc<F::Job>> {
+        let key = self.running_on(at, id)?;
+        self.counters.command_errors += u64::from(failed);
+        self.endpoints[self.slots[at as usize].endpoint].prove();
+        let request = self.take_out(key);
+        self.end_flight(at);
+        self.next_for(at, now, fx);
+        self.serve(now, fx);
+        Some(request.job)
+    }
+
+    /// The job that was started on `at` is over and broke what the slot holds; that it
+    /// [ended](Self::ended) follows.
+    pub(in crate::pool) fn broke(
+        &mut self,
+        at: u32,
+        id: u64,
+        fault: &Fault,
+        fx: &mut Effects<F>,
+    ) -> Option<Arc<F::Job>> {
+        let key = self.running_on(at, id)?;
+        self.counters.command_errors += 1;
+        let request = self.take_out(key);
+        self.take_away(at, Reason::Error, fault.clone(), fx);
+        Some(request.job)
+    }
+
+    /// The job could not start on `at`, which is not fit; it is as if it had never left the queue.
+    pub(in crate::pool) fn not_started(
+        &mut self,
+        key: RequestKey,
+        at: u32,
+        id: u64,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        if self.running_on(at, id) != Some(key) {
+            return;
+        }
+        self.counters.commands -= 1;
+        self.slots[at as usize].running = None;
+        self.end_flight(at);
+        let lost =
+            self.lost_fault(at, "the connection was found dead before the command was written");
+        if let Kind::RunHeld(_) = self.requests[key.index].kind {
+            // The caller asked for this very connection: another will not do.
+            self.requests[key.index].place = Place::Running(at);
+            self.slots[at as usize].running = Some(key);
+            let request = self.take_out(key);
+            fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
+        } else {
+            self.go_back(key);
+        }
+        self.retire(at, Reason::Error, Some(&lost), fx);
+        self.serve(now, fx);
+    }
+
+    /// Nothing could be opened for the job that was started on `at`, and nothing was sent. It
+    /// waits for another try while its patience lasts.
+    pub(in crate::pool) fn unsent(
+        &mut self,
+        at: u32,
+        id: u64,
+        fault: Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        let Some(key) = self.running_on(at, id) else {
+            return;
+        };
+        let began = self.slots[at as usize].used_at;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.counters.connect_failures += 1;
+        self.counters.commands -= 1;
+        self.end_flight(at);
+        let patient = fault.is_retryable()
+            && now < self.requests[key.index].queued_at + self.settings.patience;
+        let held = matches!(self.requests[key.index].kind, Kind::RunHeld(_));
+        if patient && !held {
+            self.slots[at as usize].running = None;
+            self.go_back(key);
+            self.retire(at, Reason::Error, Some(&fault), fx);
+        } else {
+            let request = self.take_out(key);
+            fx.push(Effect::Refuse { job: request.job, fault: fault.clone() });
+            if held {
+                self.next_for(at, now, fx);
+            } else {
+                self.retire(at, Reason::Error, Some(&fault), fx);
+            }
+        }
+        self.note_failure(endpoint, began, fault, now, fx);
+        self.serve(now, fx);
+    }
+
+    /// The job can never run where it was started; nothing was sent and the slot is as it was.
+    pub(in crate::pool) fn refused(
+        &mut self,
+        key: RequestKey,
+        at: u32,
+        id: u64,
+        fault: Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        if self.running_on(at, id) != Some(key) {
+            return;
+        }
+        self.counters.commands -= 1;
+        let request = self.take_out(key);
+        self.end_flight(at);
+        fx.push(Effect::Refuse { job: request.job, fault });
+        self.next_for(at, now, fx);
+        self.serve(now, fx);
+    }
+
+    pub(super) fn running_on(&self, at: u32, id: u64) -> Option<RequestKey> {
+        let slot = &self.slots[at as usize];
+        slot.running.filter(|_| slot.id == id)
+    }
+
+    pub(super) fn end_flight(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        if std::mem::take(&mut slot.in_flight) {
+            self.endpoints[slot.endpoint].in_flight -= 1;
+        }
+    }
+
+    /// The slot's job is done: the holder's next one, or the slot is free.
+    pub(super) fn next_for(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let slot = &mut self.slots[at as usize];
+        if let Some(next) = slot.behind.first() {
+            slot.behind.leave(&mut self.requests, next);
+            let key = self.key_of(next);
+            self.await_turn(key, at);
+        } else if !slot.held || slot.leaving {
+            self.vacate(at, now, fx);
+        }
+    }
+
+    /// A holder's job that had not begun is gone: whatever it stood before goes on.
+    pub(super) fn go_on(&mut self, gone: &Request<F::Job>, now: Instant, fx: &mut Effects<F>) {
+        if let Kind::RunHeld(lease) = gone.kind {
+            let slot = &self.slots[lease.slot as usize];
+            if slot.running.is_none() && slot.turn.is_none() {
+                self.next_for(lease.slot, now, fx);
+            }
+        }
+    }
+
+    /// Nobody claims the slot any more.
+    pub(super) fn vacate(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let slot = &mut self.slots[at as usize];
+        slot.used_at = now;
+        if slot.uses >= self.settings.max_uses {
+            return self.retire(at, Reason::Uses, None, fx);
+        }
+        let Some(lease) = slot.lease.take() else { unreachable!("a slot in use has a lease") };
+        if std::mem::take(&mut slot.held) {
+            self.held -= 1;
+        }
+        slot.leaving = false;
+        self.endpoints[slot.endpoint].hint = at;
+        self.put_back();
+        self.freed = Some(lease);
+    }
+}

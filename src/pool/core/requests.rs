@@ -1,0 +1,109 @@
+//! The life of a request among the others: in, through the lines, out.
+//!
+//! A request leaves through [`Core::take_out`] and nowhere else; whoever takes it out owes its
+//! caller the one answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Core, Timer, line};
+use crate::pool::face::Face;
+use crate::pool::request::{Kind, Place, Request, RequestKey};
+
+impl<F: Face> Core<F> {
+    pub(super) fn enter(
+        &mut self,
+        kind: Kind,
+        endpoint: Option<usize>,
+        timeout: Option<Duration>,
+        job: Arc<F::Job>,
+        now: Instant,
+    ) -> RequestKey {
+        assert!(
+            self.requests.len() < RequestKey::MAX,
+            "more than {} requests at a time",
+            RequestKey::MAX
+        );
+        self.last_number += 1;
+        let number = self.last_number;
+        let until = timeout.and_then(|timeout| now.checked_add(timeout));
+        let index = self.requests.insert(Request {
+            job,
+            kind,
+            endpoint,
+            number,
+            place: Place::Queued,
+            queued_at: now,
+            until,
+            stamp: None,
+            links: Default::default(),
+        });
+        let key = RequestKey { index, number };
+        let waits_until = now.checked_add(self.settings.acquire_timeout);
+        self.set_deadline(key, waits_until);
+        key
+    }
+
+    /// The earlier of `at` and the caller's own deadline.
+    pub(super) fn set_deadline(&mut self, key: RequestKey, at: Option<Instant>) {
+        let request = &mut self.requests[key.index];
+        if let Some(stamp) = request.stamp.take() {
+            self.deadlines.remove(stamp);
+        }
+        let at = match (at, request.until) {
+            (Some(at), Some(until)) => Some(at.min(until)),
+            (at, until) => at.or(until),
+        };
+        request.stamp = at.map(|at| self.deadlines.insert(at, Timer::Request(key)));
+    }
+
+    pub(super) fn queue(&mut self, key: RequestKey) {
+        self.requests[key.index].place = Place::Queued;
+        let Request { kind, endpoint, .. } = self.requests[key.index];
+        line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
+            .join(&mut self.requests, key.index);
+    }
+
+    /// Back to the queue, with what is left of its time to wait.
+    pub(super) fn go_back(&mut self, key: RequestKey) {
+        let until = self.requests[key.index].queued_at.checked_add(self.settings.acquire_timeout);
+        self.set_deadline(key, until);
+        self.queue(key);
+    }
+
+    /// Takes a request out of wherever it stands; from here on its caller is told by us, once.
+    pub(super) fn take_out(&mut self, key: RequestKey) -> Request<F::Job> {
+        let Request { place, kind, endpoint, stamp, .. } = self.requests[key.index];
+        match (place, kind) {
+            (Place::Running(slot), _) => self.slots[slot as usize].running = None,
+            (Place::Queued, _) => {
+                line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
+                    .leave(&mut self.requests, key.index);
+            }
+            (Place::Turn, Kind::RunHeld(lease)) => {
+                let slot = &mut self.slots[lease.slot as usize];
+                slot.turn = None;
+                self.endpoints[slot.endpoint].turns.leave(&mut self.requests, key.index);
+            }
+            (Place::Behind, Kind::RunHeld(lease)) => {
+                self.slots[lease.slot as usize].behind.leave(&mut self.requests, key.index);
+            }
+            (Place::Turn | Place::Behind, _) => unreachable!("only a holder's job waits there"),
+        }
+        if let Some(stamp) = stamp {
+            self.deadlines.remove(stamp);
+        }
+        self.requests.remove(key.index)
+    }
+
+    pub(super) fn key_of(&self, index: usize) -> RequestKey {
+        RequestKey { index, number: self.requests[index].number }
+    }
+
+    pub(in crate::pool) fn waiting(&self) -> usize {
+        self.anywhere.len()
+            + self.endpoints.iter().map(|endpoint| endpoint.lines.len()).sum::<usize>()
+    }
+}

@@ -1,0 +1,240 @@
+//! Who is next.
+//!
+//! The order in which callers are served is the order in which they came, with three exceptions,
+//! each so that nobody waits for what is not needed:
+//! - a caller who wants to *hold* a slot may pass one whose *job* waits for its turn at a busy
+//!   endpoint, as long as a slot is left for jobs;
+//! - a job of a holder needs no slot, only its turn;
+//! - a caller who names an endpoint is passed by those whom another endpoint can serve.
+
+use tokio::time::Instant;
+
+use super::{Core, Effect, Effects, Phase, line};
+use crate::pool::endpoint::Endpoint;
+use crate::pool::face::{Face, Grant};
+use crate::pool::fifo::Fifo;
+use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::table::Lease;
+
+impl<F: Face> Core<F> {
+    /// Gives out what is there, then opens what is missing.
+    pub(super) fn serve(&mut self, now: Instant, fx: &mut Effects<F>) {
+        self.say_farewells(now, fx);
+        self.give_out(now, fx);
+        self.put_back();
+        self.open_missing(now, fx);
+        if self.phase == Phase::Closing {
+            self.close_idle(fx);
+        }
+    }
+
+    pub(super) fn connecting(&self) -> usize {
+        self.endpoints.iter().map(|endpoint| endpoint.connecting).sum()
+    }
+
+    /// Nobody wanted the slot that became free: IN_USE → IDLE.
+    pub(super) fn put_back(&mut self) {
+        if let Some(freed) = self.freed.take()
+            && self.table.release(freed).is_err()
+        {
+            self.counters.races += 1;
+        }
+    }
+
+    pub(super) fn give_out(&mut self, now: Instant, fx: &mut Effects<F>) {
+        while let Some((index, slot)) = self.pick(now) {
+            let key = self.key_of(index);
+            match self.requests[index].kind {
+                Kind::RunHeld(lease) => {
+                    let slot = &mut self.slots[lease.slot as usize];
+                    slot.turn = None;
+                    self.endpoints[slot.endpoint].turns.leave(&mut self.requests, index);
+                    self.start(key, lease.slot, now, fx);
+                }
+                kind => {
+                    let claimed = match self.freed.take_if(|freed| freed.slot == slot) {
+                        Some(freed) => self.table.hand_off(freed),
+                        None => self.table.claim(slot),
+                    };
+                    let Ok(lease) = claimed else {
+                        // No rule allows it: only this lock claims and hands off.
+                        self.counters.races += 1;
+                        break;
+                    };
+                    self.slots[slot as usize].lease = Some(lease);
+                    if kind == Kind::Hold {
+                        self.grant(key, lease, now, fx);
+                    } else {
+                        let endpoint = self.requests[index].endpoint;
+                        line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
+                            .leave(&mut self.requests, index);
+                        self.start(key, slot, now, fx);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Who is next, and (unless it has its slot already) which slot it gets.
+    pub(super) fn pick(&self, now: Instant) -> Option<(usize, u32)> {
+        let mut best: Option<(u64, usize, u32)> = None;
+        let mut offer = |index: Option<usize>, slot: u32| {
+            if let Some(index) = index {
+                let number = self.requests[index].number;
+                if best.is_none_or(|(first, ..)| number < first) {
+                    best = Some((number, index, slot));
+                }
+            }
+        };
+        let first_run = self.first_number(&self.anywhere.runs, |endpoint| &endpoint.lines.runs);
+        // A holder passes waiting jobs only while a slot is left for them.
+        let may_hold = |index: &usize| {
+            first_run.is_none_or(|run| self.requests[*index].number < run)
+                || self.held + 1 < self.settings.max_slots as usize
+        };
+        let mut least: Option<(usize, u32)> = None;
+        let mut idle_anywhere: Option<(usize, u32)> = None;
+        for (at, endpoint) in self.endpoints.iter().enumerate() {
+            let may_start = endpoint.permits() > 0;
+            if may_start && let Some(first) = endpoint.turns.first() {
+                if !self.waits_to_open(at, self.requests[first].number, now) {
+                    offer(Some(first), 0);
+                }
+            }
+            let Some(idle) = self.idle_at(at) else {
+                continue;
+            };
+            offer(endpoint.lines.holds.first().filter(may_hold), idle);
+            if idle_anywhere.is_none_or(|(load, _)| endpoint.in_flight < load) {
+                idle_anywhere = Some((endpoint.in_flight, idle));
+            }
+            if may_start {
+                let first = endpoint
+                    .lines
+                    .runs
+                    .first()
+                    .into_iter()
+                    .chain(self.anywhere.runs.first())
+                    .map(|r| self.requests[r].number)
+                    .min();
+                if first.is_some_and(|number| self.waits_to_open(at, number, now)) {
+                    continue;
+                }
+                offer(endpoint.lines.runs.first(), idle);
+                if least
+                    .is_none_or(|(other, _)| endpoint.in_flight < self.endpoints[other].in_flight)
+                {
+                    least = Some((at, idle));
+                }
+            }
+        }
+        if let Some((_, idle)) = idle_anywhere {
+            offer(self.anywhere.holds.first().filter(may_hold), idle);
+        }
+        if let Some((_, idle)) = least {
+            offer(self.anywhere.runs.first(), idle);
+        }
+        best.map(|(_, index, slot)| (index, slot))
+    }
+
+    /// On a quiet endpoint, opening needs a moment in which nothing runs. Whoever came before
+    /// request `number` and needs something opened there gets that moment first.
+    pub(super) fn waits_to_open(&self, at: usize, number: u64, now: Instant) -> bool {
+        let endpoint = &self.endpoints[at];
+        endpoint.habits.quiet
+            && endpoint.may_open(now)
+            && !self.empty.is_empty()
+            && self.idle_at(at).is_none()
+            && [
+                &self.anywhere.holds,
+                &self.anywhere.runs,
+                &endpoint.lines.holds,
+                &endpoint.lines.runs,
+            ]
+            .iter()
+            .filter_map(|line| line.first())
+            .any(|first| self.requests[first].number < number)
+    }
+
+    /// A slot of this endpoint that can be given out.
+    pub(super) fn idle_at(&self, at: usize) -> Option<u32> {
+        match self.freed {
+            Some(freed) if self.slots[freed.slot as usize].endpoint == at => Some(freed.slot),
+            _ => self.table.find_idle(&self.endpoints[at].members, self.endpoints[at].hint),
+        }
+    }
+
+    pub(super) fn first_number(
+        &self,
+        any: &Fifo,
+        named: impl Fn(&Endpoint) -> &Fifo,
+    ) -> Option<u64> {
+        let firsts =
+            self.endpoints.iter().map(|endpoint| named(endpoint).first()).chain([any.first()]);
+        firsts.flatten().map(|index| self.requests[index].number).min()
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        key: RequestKey,
+        lease: Lease,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        let request = self.take_out(key);
+        self.counters.acquired += 1;
+        self.held += 1;
+        let slot = &mut self.slots[lease.slot as usize];
+        slot.held = true;
+        slot.leaving = false;
+        let Some(resource) = slot.resource.clone() else {
+            unreachable!("an idle slot holds something")
+        };
+        let grant = Grant {
+            lease,
+            resource,
+            endpoint: slot.endpoint,
+            id: slot.id,
+            age: now.saturating_duration_since(slot.opened_at),
+            uses: slot.uses,
+        };
+        slot.uses += 1;
+        slot.used_at = now;
+        fx.push(Effect::Grant { job: request.job, grant });
+    }
+
+    /// Starts a job on a slot that is its own.
+    pub(super) fn start(&mut self, key: RequestKey, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let timeout = now.checked_add(self.settings.job_timeout);
+        self.set_deadline(key, timeout);
+        self.last_exchange += 1;
+        self.counters.commands += 1;
+        let slot = &mut self.slots[at as usize];
+        slot.running = Some(key);
+        slot.exchange = self.last_exchange;
+        slot.in_flight = true;
+        slot.used_at = now;
+        slot.uses += 1;
+        self.endpoints[slot.endpoint].in_flight += 1;
+        let Some(resource) = slot.resource.clone() else {
+            unreachable!("a claimed slot holds something")
+        };
+        let request = &mut self.requests[key.index];
+        request.place = Place::Running(at);
+        fx.push(Effect::Start {
+            key,
+            resource,
+            slot: at,
+            id: slot.id,
+            exchange: self.last_exchange,
+            job: request.job.clone(),
+        });
+    }
+
+    pub(super) fn await_turn(&mut self, key: RequestKey, at: u32) {
+        self.requests[key.index].place = Place::Turn;
+        let slot = &mut self.slots[at as usize];
+        slot.turn = Some(key.index);
+        self.endpoints[slot.endpoint].turns.join(&mut self.requests, key.index);
+    }
+}

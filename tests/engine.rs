@@ -1,0 +1,72 @@
+//! The engine against a model world: random steps, and after each of them what must never be.
+
+mod support {
+    pub mod world;
+}
+
+use proptest::prelude::*;
+use support::world::{Step, World};
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let at = 0..64usize;
+    let endpoint = prop::option::weighted(0.2, 0..2usize);
+    let step = prop_oneof![
+        6 => endpoint.clone().prop_map(Step::Hold),
+        8 => endpoint.prop_map(Step::Run),
+        4 => at.clone().prop_map(Step::RunHeld),
+        2 => Just(Step::TryHold),
+        6 => at.clone().prop_map(Step::Release),
+        1 => at.clone().prop_map(Step::ReleaseTwice),
+        2 => at.clone().prop_map(Step::Discard),
+        3 => at.clone().prop_map(Step::Cancel),
+        10 => at.clone().prop_map(Step::Open),
+        3 => at.clone().prop_map(Step::FailToOpen),
+        10 => at.clone().prop_map(Step::Finish),
+        2 => at.clone().prop_map(Step::Break),
+        2 => at.clone().prop_map(Step::Die),
+        1 => at.clone().prop_map(Step::Unsent),
+        8 => at.prop_map(Step::End),
+        2 => (1..400u64).prop_map(Step::Wait),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+fn run(world_of: impl FnOnce() -> World, steps: Vec<Step>, close: bool) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut world = world_of();
+        for step in steps {
+            world.step(step).await;
+            world.check();
+        }
+        world.come_to_rest(close).await;
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_caller_is_told_once_and_no_slot_is_lost(steps in steps(), close in any::<bool>()) {
+        run(|| World::new(3, usize::MAX, false), steps, close);
+    }
+
+    #[test]
+    fn one_job_at_a_time_where_the_endpoint_bears_no_more(steps in steps(), close in any::<bool>()) {
+        run(|| World::new(3, 1, false), steps, close);
+    }
+
+    #[test]
+    fn nothing_is_opened_or_closed_while_a_job_runs_on_a_quiet_endpoint(steps in steps(), close in any::<bool>()) {
+        run(|| World::new(3, 1, true), steps, close);
+    }
+
+    #[test]
+    fn one_slot_serves_everybody(steps in steps(), close in any::<bool>()) {
+        run(|| World::new(1, 1, true), steps, close);
+    }
+}
