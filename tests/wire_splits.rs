@@ -5,12 +5,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 const MAX_BYTES: usize = 4096;
-const FRAMINGS: [Framing; 4] = [
-    Framing::BareJson,
-    Framing::Newline,
-    Framing::Nul,
-    Framing::Length32,
-];
+const FRAMINGS: [Framing; 4] =
+    [Framing::BareJson, Framing::Newline, Framing::Nul, Framing::Length32];
 
 /// Reads as a connection does: keep what is unfinished, drop what is consumed.
 fn receive<'a>(
@@ -39,16 +35,10 @@ fn receive<'a>(
 
 /// Cuts `stream` at the given places, taken modulo its length.
 fn cut<'a>(stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
-    let mut places: Vec<_> = places
-        .iter()
-        .map(|place| place % (stream.len() + 1))
-        .collect();
+    let mut places: Vec<_> = places.iter().map(|place| place % (stream.len() + 1)).collect();
     places.extend([0, stream.len()]);
     places.sort_unstable();
-    places
-        .windows(2)
-        .map(|pair| &stream[pair[0]..pair[1]])
-        .collect()
+    places.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect()
 }
 
 /// The kind of an error: how much had come by then depends on the cuts, that it came does not.

@@ -15,17 +15,12 @@ pub(super) fn escape(json: String) -> String {
     while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
         let (plain, foreign) = rest.split_at(at);
         escaped.push_str(plain);
-        let plain_again = foreign
-            .bytes()
-            .position(|byte| byte.is_ascii())
-            .unwrap_or(foreign.len());
+        let plain_again = foreign.bytes().position(|byte| byte.is_ascii()).unwrap_or(foreign.len());
         let (foreign, tail) = foreign.split_at(plain_again);
         for unit in foreign.encode_utf16() {
             escaped.push_str("\\u");
             for shift in [12, 8, 4, 0] {
-                escaped.push(char::from(
-                    b"0123456789abcdef"[usize::from(unit >> shift & 15)],
-                ));
+                escaped.push(char::from(b"0123456789abcdef"[usize::from(unit >> shift & 15)]));
             }
         }
         rest = tail;
@@ -40,10 +35,7 @@ mod tests {
 
     #[test]
     fn characters_beyond_the_first_plane_become_surrogate_pairs() {
-        assert_eq!(
-            escape(r#"{"é":"世a🎬"}"#.into()),
-            r#"{"\u00e9":"\u4e16a\ud83c\udfac"}"#
-        );
+        assert_eq!(escape(r#"{"é":"世a🎬"}"#.into()), r#"{"\u00e9":"\u4e16a\ud83c\udfac"}"#);
     }
 
     #[test]

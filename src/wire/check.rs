@@ -25,9 +25,8 @@ impl Dialect {
     /// # Errors
     /// [`ReplyError`]; the command may have run all the same.
     pub fn check_reply(&self, id: u64, payload: &[u8]) -> Result<Checked, ReplyError> {
-        let text = std::str::from_utf8(payload).map_err(|error| ReplyError::NotUtf8 {
-            offset: error.valid_up_to(),
-        })?;
+        let text = std::str::from_utf8(payload)
+            .map_err(|error| ReplyError::NotUtf8 { offset: error.valid_up_to() })?;
         let shape = self.request.id();
         let id_field = shape.map(|shape| shape.field);
         let envelope = Envelope::open(text, self.reply.ok.field, id_field)
@@ -43,16 +42,10 @@ impl Dialect {
             let got = envelope.id.map_or("null", RawValue::get);
             let unread = got == "null" && !ok;
             if got != shape.json(id) && !unread {
-                return Err(ReplyError::WrongId {
-                    expected: id,
-                    got: abridge(got),
-                });
+                return Err(ReplyError::WrongId { expected: id, got: abridge(got) });
             }
         }
-        Ok(Checked {
-            ok,
-            ascii: text.is_ascii(),
-        })
+        Ok(Checked { ok, ascii: text.is_ascii() })
     }
 
     /// Success or failure; none when the status field is missing or of another type.
@@ -65,12 +58,8 @@ impl Dialect {
 fn refuse(text: &str, error: &serde_json::Error) -> ReplyError {
     match serde_json::from_str::<IgnoredAny>(text) {
         Ok(_) if error.is_data() => ReplyError::NotAnObject,
-        Ok(_) => ReplyError::NotJson {
-            message: error.to_string(),
-        },
-        Err(error) => ReplyError::NotJson {
-            message: explain(text, &error),
-        },
+        Ok(_) => ReplyError::NotJson { message: error.to_string() },
+        Err(error) => ReplyError::NotJson { message: explain(text, &error) },
     }
 }
 
@@ -84,11 +73,7 @@ fn look_elsewhere(row: &Dialect, text: &str) -> Option<&'static str> {
             envelope.id.is_some() == id.is_some() && other.status(&envelope).is_some()
         })
     };
-    DIALECTS
-        .iter()
-        .filter(|other| other.name != row.name)
-        .find(fits)
-        .map(|other| other.name)
+    DIALECTS.iter().filter(|other| other.name != row.name).find(fits).map(|other| other.name)
 }
 
 /// The parser's complaint, and what is behind it where that can be seen.
@@ -96,19 +81,13 @@ fn explain(text: &str, error: &serde_json::Error) -> String {
     if text.trim().is_empty() {
         return "it is empty".to_owned();
     }
-    let before: usize = text
-        .split_inclusive('\n')
-        .take(error.line().saturating_sub(1))
-        .map(str::len)
-        .sum();
+    let before: usize =
+        text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
     let offset = before + error.column().saturating_sub(1);
     // The parser stops behind the sign, or at the first letter.
     for start in [offset.saturating_sub(1), offset] {
         for constant in ["NaN", "Infinity", "-Infinity"] {
-            if text
-                .get(start..)
-                .is_some_and(|rest| rest.starts_with(constant))
-            {
+            if text.get(start..).is_some_and(|rest| rest.starts_with(constant)) {
                 return format!(
                     "{constant} at byte {start}; Python writes it, JSON has no such number. \
                      Replace it in the command's result, with None for instance"
@@ -142,39 +121,15 @@ mod tests {
 
     #[test]
     fn each_row_tells_success_from_failure_in_its_own_field() {
+        assert_eq!(check("blender-mcp", r#"{"status":"success","result":{}}"#), passed(true));
+        assert_eq!(check("blender-mcp", r#"{"status":"error","message":"no"}"#), passed(false));
+        assert_eq!(check("blender-lab", r#"{"status":"ok","result":{}}"#), passed(true));
+        assert_eq!(check("blender-lab", r#"{"status":"success"}"#), passed(false));
+        assert_eq!(check("worker", r#"{"id":7,"status":"success"}"#), passed(true));
+        assert_eq!(check("worker", r#"{"status":"error","id":7}"#), passed(false));
+        assert_eq!(check("blender-mcp-server", r#"{"id":7,"success":true}"#), passed(true));
         assert_eq!(
-            check("blender-mcp", r#"{"status":"success","result":{}}"#),
-            passed(true)
-        );
-        assert_eq!(
-            check("blender-mcp", r#"{"status":"error","message":"no"}"#),
-            passed(false)
-        );
-        assert_eq!(
-            check("blender-lab", r#"{"status":"ok","result":{}}"#),
-            passed(true)
-        );
-        assert_eq!(
-            check("blender-lab", r#"{"status":"success"}"#),
-            passed(false)
-        );
-        assert_eq!(
-            check("worker", r#"{"id":7,"status":"success"}"#),
-            passed(true)
-        );
-        assert_eq!(
-            check("worker", r#"{"status":"error","id":7}"#),
-            passed(false)
-        );
-        assert_eq!(
-            check("blender-mcp-server", r#"{"id":7,"success":true}"#),
-            passed(true)
-        );
-        assert_eq!(
-            check(
-                "blender-mcp-server",
-                r#"{"id":7,"success":false,"error":"no"}"#
-            ),
+            check("blender-mcp-server", r#"{"id":7,"success":false,"error":"no"}"#),
             passed(false)
         );
     }
@@ -197,13 +152,7 @@ mod tests {
     #[test]
     fn text_beyond_ascii_is_noted() {
         let checked = check("blender-mcp", r#"{"status":"success","result":"é"}"#);
-        assert_eq!(
-            checked,
-            Ok(Checked {
-                ok: true,
-                ascii: false
-            })
-        );
+        assert_eq!(checked, Ok(Checked { ok: true, ascii: false }));
     }
 
     #[test]
@@ -215,10 +164,7 @@ mod tests {
             (r#"{"id":null,"status":"success"}"#, "null"),
             (r#"{"status":"success"}"#, "null"),
         ] {
-            let wrong = ReplyError::WrongId {
-                expected: 7,
-                got: got.to_owned(),
-            };
+            let wrong = ReplyError::WrongId { expected: 7, got: got.to_owned() };
             assert_eq!(check("worker", reply), Err(wrong), "{reply}");
         }
     }
@@ -227,10 +173,7 @@ mod tests {
     fn a_failure_from_before_the_id_was_known_is_the_answer() {
         let reply = r#"{"id":null,"success":false,"error":"Invalid JSON: x"}"#;
         assert_eq!(check("blender-mcp-server", reply), passed(false));
-        assert_eq!(
-            check("worker", r#"{"status":"error","message":"x"}"#),
-            passed(false)
-        );
+        assert_eq!(check("worker", r#"{"status":"error","message":"x"}"#), passed(false));
     }
 
     #[test]
@@ -262,19 +205,11 @@ mod tests {
 
     #[test]
     fn anything_but_one_whole_document_is_not_json() {
-        for reply in [
-            "",
-            " ",
-            "{",
-            r#"{"status":"success"}{}"#,
-            "{'status':'success'}",
-            "\u{feff}{}",
-        ] {
+        for reply in
+            ["", " ", "{", r#"{"status":"success"}{}"#, "{'status':'success'}", "\u{feff}{}"]
+        {
             let error = check("blender-mcp", reply).unwrap_err();
-            assert!(
-                matches!(error, ReplyError::NotJson { .. }),
-                "{reply:?}: {error}"
-            );
+            assert!(matches!(error, ReplyError::NotJson { .. }), "{reply:?}: {error}");
         }
         let empty = check("blender-lab", "").unwrap_err().to_string();
         assert_eq!(empty, "the reply is not valid JSON: it is empty");
@@ -283,11 +218,7 @@ mod tests {
     #[test]
     fn json_that_is_no_object_is_told_apart() {
         for reply in ["[]", "null", "1", "\"status\""] {
-            assert_eq!(
-                check("worker", reply),
-                Err(ReplyError::NotAnObject),
-                "{reply}"
-            );
+            assert_eq!(check("worker", reply), Err(ReplyError::NotAnObject), "{reply}");
         }
     }
 
@@ -300,10 +231,7 @@ mod tests {
         );
         let reply = r#"{"id":7,"status":"error","message":"unknown"}"#;
         let looks_like = Some("worker");
-        let missing = ReplyError::MissingStatus {
-            field: "success",
-            looks_like,
-        };
+        let missing = ReplyError::MissingStatus { field: "success", looks_like };
         assert_eq!(check("blender-mcp-server", reply), Err(missing));
     }
 
@@ -311,10 +239,7 @@ mod tests {
     fn a_status_of_another_type_is_none() {
         for status in ["null", "true", "1", "[]", r#"{"a":"success"}"#] {
             let reply = format!(r#"{{"status":{status}}}"#);
-            let missing = ReplyError::MissingStatus {
-                field: "status",
-                looks_like: None,
-            };
+            let missing = ReplyError::MissingStatus { field: "status", looks_like: None };
             assert_eq!(check("blender-mcp", &reply), Err(missing), "{status}");
         }
     }

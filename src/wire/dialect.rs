@@ -79,10 +79,7 @@ impl Policy {
 impl Dialect {
     /// The row's place in [`DIALECTS`]; the length of the table for a row that is not in it.
     pub fn index(&self) -> usize {
-        DIALECTS
-            .iter()
-            .position(|row| std::ptr::eq(row, self))
-            .unwrap_or(DIALECTS.len())
+        DIALECTS.iter().position(|row| std::ptr::eq(row, self)).unwrap_or(DIALECTS.len())
     }
 
     /// Whether the add-on takes any type of command, as far as the pool can know.

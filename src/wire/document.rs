@@ -121,12 +121,7 @@ mod tests {
 
     #[test]
     fn brackets_and_escaped_quotes_in_strings_close_nothing() {
-        for text in [
-            r#"{"a":"}"}"#,
-            r#"{"a":"\"}"}"#,
-            r#"{"a":"\\"}"#,
-            r#"["]","\\\"]"]"#,
-        ] {
+        for text in [r#"{"a":"}"}"#, r#"{"a":"\"}"}"#, r#"{"a":"\\"}"#, r#"["]","\\\"]"]"#] {
             assert_eq!(end_of(&format!("{text}{{")), Some(0..text.len()), "{text}");
         }
     }
@@ -144,11 +139,7 @@ mod tests {
     #[test]
     fn anything_but_an_object_or_an_array_is_refused_where_it_stands() {
         for text in ["HTTP/1.1", "\"{}\"", "null", "}", "\0{}"] {
-            assert_eq!(
-                Document::default().advance(text.as_bytes()),
-                Err(0),
-                "{text:?}"
-            );
+            assert_eq!(Document::default().advance(text.as_bytes()), Err(0), "{text:?}");
         }
         assert_eq!(Document::default().advance(b"\n\nx"), Err(2));
     }

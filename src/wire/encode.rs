@@ -26,11 +26,7 @@ impl Dialect {
             && !known.contains(&kind)
         {
             let (dialect, kind) = (self.name, kind.to_owned());
-            return Err(EncodeError::UnknownKind {
-                dialect,
-                kind,
-                known,
-            });
+            return Err(EncodeError::UnknownKind { dialect, kind, known });
         }
         let params = self.params(params_json)?;
         let mut lifted = None;
@@ -50,11 +46,7 @@ impl Dialect {
                     push_text(&mut json, self.divide(kind, separator)?.1);
                 }
                 Member::Params { .. } => json.push_str(&params),
-                Member::Param {
-                    field,
-                    kind,
-                    default,
-                } => {
+                Member::Param { field, kind, default } => {
                     let params = match &lifted {
                         Some(params) => params,
                         None => lifted.insert(self.lift(&params)?),
@@ -62,11 +54,7 @@ impl Dialect {
                     let value = params.get(field).map(|value| value.get()).or(default);
                     let value = value.filter(|value| kind.fits(value));
                     let (dialect, wants) = (self.name, kind.name());
-                    let wrong = EncodeError::WrongParam {
-                        dialect,
-                        param: field,
-                        wants,
-                    };
+                    let wrong = EncodeError::WrongParam { dialect, param: field, wants };
                     json.push_str(value.ok_or(wrong)?);
                 }
                 Member::Constant { json: constant, .. } => json.push_str(constant),
@@ -84,8 +72,7 @@ impl Dialect {
 
     /// The row's proof of life as a whole frame; none where the add-on has no harmless command.
     pub fn encode_ping(&self, id: u64) -> Option<Vec<u8>> {
-        self.ping
-            .and_then(|ping| self.encode(id, ping.kind, ping.params).ok())
+        self.ping.and_then(|ping| self.encode(id, ping.kind, ping.params).ok())
     }
 
     /// The parameters as an object that holds none of the row's delimiters.
@@ -95,9 +82,8 @@ impl Dialect {
             return Ok(Cow::Borrowed("{}"));
         }
         // No tree is built. Control characters in strings, NUL among them, are errors here.
-        serde_json::from_str::<IgnoredAny>(text).map_err(|error| EncodeError::BadParams {
-            reason: error.to_string(),
-        })?;
+        serde_json::from_str::<IgnoredAny>(text)
+            .map_err(|error| EncodeError::BadParams { reason: error.to_string() })?;
         if !text.starts_with('{') {
             return Err(EncodeError::ParamsNotAnObject);
         }
@@ -115,20 +101,14 @@ impl Dialect {
     ) -> Result<(&'a str, &'a str), EncodeError> {
         kind.split_once(separator).ok_or_else(|| {
             let (dialect, kind) = (self.name, kind.to_owned());
-            EncodeError::UndividedKind {
-                dialect,
-                kind,
-                separator,
-            }
+            EncodeError::UndividedKind { dialect, kind, separator }
         })
     }
 
     /// The parameters one by one, each a field of the envelope.
     fn lift<'a>(&self, params: &'a str) -> Result<HashMap<String, &'a RawValue>, EncodeError> {
-        let params: HashMap<String, &RawValue> =
-            serde_json::from_str(params).map_err(|error| EncodeError::BadParams {
-                reason: error.to_string(),
-            })?;
+        let params: HashMap<String, &RawValue> = serde_json::from_str(params)
+            .map_err(|error| EncodeError::BadParams { reason: error.to_string() })?;
         let has_room = |param: &str| {
             self.request.members.iter().any(|member| match member {
                 Member::Param { field, .. } => *field == param,
@@ -137,10 +117,9 @@ impl Dialect {
             })
         };
         match params.keys().find(|param| !has_room(param)) {
-            Some(param) => Err(EncodeError::UnknownParam {
-                dialect: self.name,
-                param: param.clone(),
-            }),
+            Some(param) => {
+                Err(EncodeError::UnknownParam { dialect: self.name, param: param.clone() })
+            }
             None => Ok(params),
         }
     }
@@ -177,10 +156,7 @@ mod tests {
     fn each_row_has_its_own_envelope() {
         let params = r#"{"code":"x = 1"}"#;
         let sent = |name| encode(name, "execute_code", params).unwrap();
-        assert_eq!(
-            sent("blender-mcp"),
-            r#"{"type":"execute_code","params":{"code":"x = 1"}}"#
-        );
+        assert_eq!(sent("blender-mcp"), r#"{"type":"execute_code","params":{"code":"x = 1"}}"#);
         assert_eq!(
             sent("worker"),
             "{\"id\":7,\"type\":\"execute_code\",\"params\":{\"code\":\"x = 1\"}}\n"
@@ -199,28 +175,16 @@ mod tests {
     fn missing_and_null_params_go_out_as_an_empty_object() {
         for params in ["", "null", " null\n", "{}"] {
             let sent = encode("blender-mcp", "get_scene_info", params).unwrap();
-            assert_eq!(
-                sent, r#"{"type":"get_scene_info","params":{}}"#,
-                "{params:?}"
-            );
+            assert_eq!(sent, r#"{"type":"get_scene_info","params":{}}"#, "{params:?}");
         }
     }
 
     #[test]
     fn params_that_are_no_whole_object_never_go_out() {
-        for params in [
-            "{",
-            "{\"a\":1}}",
-            "{\"a\":1},\"type\":\"x\"",
-            "{\"a\":NaN}",
-            "undefined",
-        ] {
+        for params in ["{", "{\"a\":1}}", "{\"a\":1},\"type\":\"x\"", "{\"a\":NaN}", "undefined"] {
             for row in DIALECTS.iter() {
                 let refused = row.encode(7, "execute_code", params);
-                assert!(
-                    matches!(refused, Err(EncodeError::BadParams { .. })),
-                    "{params:?}"
-                );
+                assert!(matches!(refused, Err(EncodeError::BadParams { .. })), "{params:?}");
             }
         }
         for params in ["[]", "1", "\"text\"", "true"] {
@@ -233,10 +197,7 @@ mod tests {
         for control in ['\0', '\n', '\r', '\x1b'] {
             for row in DIALECTS.iter() {
                 let params = format!("{{\"code\":\"a{control}b\"}}");
-                assert!(
-                    row.encode(7, "execute_code", &params).is_err(),
-                    "{control:?}"
-                );
+                assert!(row.encode(7, "execute_code", &params).is_err(), "{control:?}");
             }
         }
         assert!(encode("blender-lab", "execute_code", "{\0\"code\":\"\"}").is_err());
@@ -245,10 +206,7 @@ mod tests {
     #[test]
     fn line_breaks_between_tokens_do_not_end_the_line() {
         let sent = encode("worker", "x", "{\r\n \"a\": \"\\n\"\n}").unwrap();
-        assert_eq!(
-            sent,
-            "{\"id\":7,\"type\":\"x\",\"params\":{   \"a\": \"\\n\" }}\n"
-        );
+        assert_eq!(sent, "{\"id\":7,\"type\":\"x\",\"params\":{   \"a\": \"\\n\" }}\n");
     }
 
     #[test]
@@ -264,17 +222,9 @@ mod tests {
     fn only_the_row_that_needs_it_escapes_characters() {
         let params = r#"{"code":"'世🎬'"}"#;
         let sent = encode("blender-mcp", "é", params).unwrap();
-        assert_eq!(
-            sent,
-            r#"{"type":"\u00e9","params":{"code":"'\u4e16\ud83c\udfac'"}}"#
-        );
+        assert_eq!(sent, r#"{"type":"\u00e9","params":{"code":"'\u4e16\ud83c\udfac'"}}"#);
         for row in ["worker", "blender-lab", "blender-mcp-server"] {
-            assert!(
-                encode(row, "execute_code", params)
-                    .unwrap()
-                    .contains("世🎬"),
-                "{row}"
-            );
+            assert!(encode(row, "execute_code", params).unwrap().contains("世🎬"), "{row}");
         }
     }
 
@@ -286,18 +236,10 @@ mod tests {
         );
         let wants_code = "for the blender-lab add-on params.code must be a string";
         for params in ["", "{}", r#"{"code":1}"#, r#"{"code":null}"#] {
-            assert_eq!(
-                refusal("blender-lab", "execute_code", params),
-                wants_code,
-                "{params}"
-            );
+            assert_eq!(refusal("blender-lab", "execute_code", params), wants_code, "{params}");
         }
         assert_eq!(
-            refusal(
-                "blender-lab",
-                "execute_code",
-                r#"{"code":"","user_prompt":"p"}"#
-            ),
+            refusal("blender-lab", "execute_code", r#"{"code":"","user_prompt":"p"}"#),
             "the blender-lab add-on has no place for params.user_prompt"
         );
     }
@@ -307,10 +249,7 @@ mod tests {
         let params = r#"{"strict_json": true, "code": "a = \"\\n\u00e9\""}"#;
         assert_eq!(
             encode("blender-lab", "execute_code", params).unwrap(),
-            format!(
-                "{}\0",
-                r#"{"type":"execute","code":"a = \"\\n\u00e9\"","strict_json":true}"#
-            )
+            format!("{}\0", r#"{"type":"execute","code":"a = \"\\n\u00e9\"","strict_json":true}"#)
         );
         let params = r#"{"code":"","strict_json":"yes"}"#;
         assert_eq!(
@@ -326,22 +265,10 @@ mod tests {
             request: RequestShape {
                 kinds: Kinds::Any,
                 members: &[
-                    Member::Id(IdShape {
-                        field: "request_id",
-                        text: true,
-                    }),
-                    Member::Constant {
-                        field: "type",
-                        json: "\"command\"",
-                    },
-                    Member::KindBefore {
-                        field: "category",
-                        separator: '.',
-                    },
-                    Member::KindAfter {
-                        field: "action",
-                        separator: '.',
-                    },
+                    Member::Id(IdShape { field: "request_id", text: true }),
+                    Member::Constant { field: "type", json: "\"command\"" },
+                    Member::KindBefore { field: "category", separator: '.' },
+                    Member::KindAfter { field: "action", separator: '.' },
                     Member::Params { field: "args" },
                 ],
             },
@@ -356,10 +283,7 @@ mod tests {
         let mut frame = (json.len() as u32).to_be_bytes().to_vec();
         frame.extend_from_slice(json.as_bytes());
         assert_eq!(row.encode(7, "mesh.add.cube", r#"{"size":2}"#), Ok(frame));
-        assert!(matches!(
-            row.encode(7, "ping", ""),
-            Err(EncodeError::UndividedKind { .. })
-        ));
+        assert!(matches!(row.encode(7, "ping", ""), Err(EncodeError::UndividedKind { .. })));
         assert_eq!(row.encode_ping(7), None);
     }
 }

@@ -56,41 +56,26 @@ pub enum EncodeError {
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EncodeError::UnknownKind {
-                dialect,
-                kind,
-                known,
-            } => write!(
+            EncodeError::UnknownKind { dialect, kind, known } => write!(
                 f,
                 "the {dialect} add-on has no command {kind:?}; it knows only {}",
                 known.join(", ")
             ),
-            EncodeError::UndividedKind {
-                dialect,
-                kind,
-                separator,
-            } => write!(
+            EncodeError::UndividedKind { dialect, kind, separator } => write!(
                 f,
                 "the {dialect} add-on wants a type in two parts, as \"category{separator}action\"; \
                  {kind:?} has no {separator:?}"
             ),
             EncodeError::BadParams { reason } => write!(f, "params are not valid JSON: {reason}"),
             EncodeError::ParamsNotAnObject => write!(f, "params must be an object"),
-            EncodeError::WrongParam {
-                dialect,
-                param,
-                wants,
-            } => {
+            EncodeError::WrongParam { dialect, param, wants } => {
                 write!(f, "for the {dialect} add-on params.{param} must be {wants}")
             }
             EncodeError::UnknownParam { dialect, param } => {
                 write!(f, "the {dialect} add-on has no place for params.{param}")
             }
             EncodeError::TooLarge { size } => {
-                write!(
-                    f,
-                    "the command is {size} bytes; this dialect cannot state 4 GiB or more"
-                )
+                write!(f, "the command is {size} bytes; this dialect cannot state 4 GiB or more")
             }
         }
     }

@@ -43,10 +43,7 @@ impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FrameError::TooLarge { limit, size } => {
-                write!(
-                    f,
-                    "the reply is larger than allowed: {size} bytes, limit {limit}"
-                )
+                write!(f, "the reply is larger than allowed: {size} bytes, limit {limit}")
             }
             FrameError::Malformed { offset, found } => write!(
                 f,
@@ -76,13 +73,7 @@ impl Framer {
     /// A framer that refuses a frame of more than `max_bytes`. Counted is what must be buffered before the
     /// delimiter, padding in front included; with [`Framing::Length32`] the payload.
     pub fn new(framing: Framing, max_bytes: usize) -> Self {
-        Framer {
-            framing,
-            max_bytes,
-            at: 0,
-            line: 0,
-            document: Document::default(),
-        }
+        Framer { framing, max_bytes, at: 0, line: 0, document: Document::default() }
     }
 
     /// Looks for the end of the present frame. `buf` is everything received since the frame began: the same
@@ -95,11 +86,9 @@ impl Framer {
         let frame = match self.framing {
             Framing::BareJson => self.scan_document(buf)?,
             Framing::Newline => self.scan_line(buf)?,
-            Framing::Nul => self.find(0, buf)?.map(|end| Frame {
-                start: 0,
-                end,
-                consumed: end + 1,
-            }),
+            Framing::Nul => {
+                self.find(0, buf)?.map(|end| Frame { start: 0, end, consumed: end + 1 })
+            }
             Framing::Length32 => self.scan_length(buf)?,
         };
         if frame.is_some() {
@@ -117,16 +106,11 @@ impl Framer {
         // Not a byte beyond the limit is looked at: the outcome must not depend on how the bytes were cut.
         let window = &buf[..buf.len().min(self.max_bytes)];
         match self.document.advance(window) {
-            Ok(Some(range)) => Ok(Some(Frame {
-                start: range.start,
-                end: range.end,
-                consumed: range.end,
-            })),
+            Ok(Some(range)) => {
+                Ok(Some(Frame { start: range.start, end: range.end, consumed: range.end }))
+            }
             Ok(None) => self.unfinished(buf),
-            Err(offset) => Err(FrameError::Malformed {
-                offset,
-                found: buf[offset],
-            }),
+            Err(offset) => Err(FrameError::Malformed { offset, found: buf[offset] }),
         }
     }
 
@@ -139,11 +123,7 @@ impl Framer {
                 continue;
             }
             let end = newline - usize::from(line.ends_with(b"\r"));
-            return Ok(Some(Frame {
-                start,
-                end,
-                consumed: newline + 1,
-            }));
+            return Ok(Some(Frame { start, end, consumed: newline + 1 }));
         }
         Ok(None)
     }
@@ -154,17 +134,10 @@ impl Framer {
         };
         let size = u32::from_be_bytes(*prefix) as usize;
         if size > self.max_bytes {
-            return Err(FrameError::TooLarge {
-                limit: self.max_bytes,
-                size,
-            });
+            return Err(FrameError::TooLarge { limit: self.max_bytes, size });
         }
         let end = prefix.len() + size;
-        Ok((payload.len() >= size).then_some(Frame {
-            start: prefix.len(),
-            end,
-            consumed: end,
-        }))
+        Ok((payload.len() >= size).then_some(Frame { start: prefix.len(), end, consumed: end }))
     }
 
     /// The next delimiter, at most `max_bytes` from the front.
@@ -186,10 +159,7 @@ impl Framer {
 
     fn unfinished(&self, buf: &[u8]) -> Result<Option<Frame>, FrameError> {
         if buf.len() > self.max_bytes {
-            return Err(FrameError::TooLarge {
-                limit: self.max_bytes,
-                size: buf.len(),
-            });
+            return Err(FrameError::TooLarge { limit: self.max_bytes, size: buf.len() });
         }
         Ok(None)
     }
@@ -204,11 +174,7 @@ mod tests {
     }
 
     fn frame(start: usize, end: usize, consumed: usize) -> Result<Option<Frame>, FrameError> {
-        Ok(Some(Frame {
-            start,
-            end,
-            consumed,
-        }))
+        Ok(Some(Frame { start, end, consumed }))
     }
 
     #[test]
@@ -217,10 +183,7 @@ mod tests {
         assert_eq!(one(Framing::Newline, 99, b"{}\r\n{"), frame(0, 2, 4));
         assert_eq!(one(Framing::Newline, 99, b"\r\n \n{}\n"), frame(4, 6, 7));
         assert_eq!(one(Framing::Nul, 99, b"{\n}\0{"), frame(0, 3, 4));
-        assert_eq!(
-            one(Framing::Length32, 99, b"\0\0\0\x02{}\0"),
-            frame(4, 6, 6)
-        );
+        assert_eq!(one(Framing::Length32, 99, b"\0\0\0\x02{}\0"), frame(4, 6, 6));
     }
 
     #[test]
@@ -243,10 +206,7 @@ mod tests {
         for (framing, fits, exceeds) in whole {
             assert!(matches!(one(framing, 5, fits), Ok(Some(_))), "{framing:?}");
             assert!(
-                matches!(
-                    one(framing, 5, exceeds),
-                    Err(FrameError::TooLarge { limit: 5, .. })
-                ),
+                matches!(one(framing, 5, exceeds), Err(FrameError::TooLarge { limit: 5, .. })),
                 "{framing:?}"
             );
         }
@@ -263,10 +223,7 @@ mod tests {
 
     #[test]
     fn a_declared_length_above_the_limit_is_refused_before_any_payload() {
-        let refused = Err(FrameError::TooLarge {
-            limit: 99,
-            size: 0x7b22_7374,
-        });
+        let refused = Err(FrameError::TooLarge { limit: 99, size: 0x7b22_7374 });
         assert_eq!(one(Framing::Length32, 99, b"{\"st"), refused);
     }
 
@@ -280,13 +237,7 @@ mod tests {
     #[test]
     fn a_byte_that_begins_no_document_is_named() {
         let refused = one(Framing::BareJson, 99, b"\nHTTP").unwrap_err();
-        assert_eq!(
-            refused,
-            FrameError::Malformed {
-                offset: 1,
-                found: b'H'
-            }
-        );
+        assert_eq!(refused, FrameError::Malformed { offset: 1, found: b'H' });
         assert!(refused.to_string().contains("'H' (0x48)"), "{refused}");
     }
 

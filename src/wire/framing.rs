@@ -76,14 +76,8 @@ mod tests {
     #[test]
     fn whitespace_is_padding_except_where_every_byte_is_a_length() {
         for framing in [Framing::BareJson, Framing::Newline, Framing::Nul] {
-            assert!(
-                b" \r\n\t".iter().all(|byte| framing.is_padding(*byte)),
-                "{framing:?}"
-            );
-            assert!(
-                !b"{x\0\x0b".iter().any(|byte| framing.is_padding(*byte)),
-                "{framing:?}"
-            );
+            assert!(b" \r\n\t".iter().all(|byte| framing.is_padding(*byte)), "{framing:?}");
+            assert!(!b"{x\0\x0b".iter().any(|byte| framing.is_padding(*byte)), "{framing:?}");
         }
         assert!(!(0..=255).any(|byte| Framing::Length32.is_padding(byte)));
     }

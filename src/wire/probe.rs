@@ -51,11 +51,7 @@ pub fn recognise(bytes: &[u8]) -> Verdict {
             Closing::Wrong => {}
         }
     }
-    if unfinished {
-        Verdict::NeedMore
-    } else {
-        Verdict::Unknown
-    }
+    if unfinished { Verdict::NeedMore } else { Verdict::Unknown }
 }
 
 /// Whether an object is this row's answer to [`REQUEST`].
@@ -73,11 +69,7 @@ fn has_shape(row: &Dialect, reply: &Value) -> bool {
     let status_fits = match status.and_then(|status| row.reply.ok.equals.compare(status)) {
         Some(true) => true,
         Some(false) => {
-            let text = row
-                .reply
-                .message
-                .iter()
-                .try_fold(reply, |value, field| value.get(field));
+            let text = row.reply.message.iter().try_fold(reply, |value, field| value.get(field));
             text.is_some_and(Value::is_string)
         }
         None => false,
@@ -120,28 +112,16 @@ mod tests {
 
     /// What each add-on answers to [`REQUEST`], followed by [`NUDGE`] where it waits for one.
     const ANSWERS: [(&str, &[u8]); 8] = [
-        (
-            "blender-mcp",
-            b"{\"status\": \"error\", \"message\": \"Unknown command type: execute\"}",
-        ),
+        ("blender-mcp", b"{\"status\": \"error\", \"message\": \"Unknown command type: execute\"}"),
         ("blender-mcp", b"{\"status\":\"success\",\"result\":{}}"),
         (
             "blender-mcp",
             b"{\"status\": \"error\", \"message\": \"Unknown command type: execute\"}\n",
         ),
-        (
-            "worker",
-            b"{\"id\":\"probe\",\"status\":\"error\",\"message\":\"unknown type\"}\n",
-        ),
-        (
-            "worker",
-            b"{\"id\":\"probe\",\"status\":\"success\",\"result\":{}}\r\n",
-        ),
+        ("worker", b"{\"id\":\"probe\",\"status\":\"error\",\"message\":\"unknown type\"}\n"),
+        ("worker", b"{\"id\":\"probe\",\"status\":\"success\",\"result\":{}}\r\n"),
         ("blender-lab", b"{\"status\": \"ok\", \"result\": {}}\0"),
-        (
-            "blender-lab",
-            b"{\"status\": \"error\", \"message\": \"Authentication failed\"}\0",
-        ),
+        ("blender-lab", b"{\"status\": \"error\", \"message\": \"Authentication failed\"}\0"),
         (
             "blender-mcp-server",
             b"{\"id\": \"probe\", \"success\": false, \"error\": \"Unknown command: ping\"}\n",
@@ -168,10 +148,7 @@ mod tests {
     fn an_answer_whose_delimiter_is_still_to_come_is_not_taken_for_bare_json() {
         let worker = b"{\"id\":\"probe\",\"status\":\"error\",\"message\":\"\"}";
         assert_eq!(name(worker), Err(Verdict::NeedMore));
-        assert_eq!(
-            name(b"{\"status\":\"ok\",\"result\":{}}"),
-            Err(Verdict::NeedMore)
-        );
+        assert_eq!(name(b"{\"status\":\"ok\",\"result\":{}}"), Err(Verdict::NeedMore));
     }
 
     #[test]
@@ -197,12 +174,7 @@ mod tests {
             b"{\"status\":\"success\"}\0",
         ];
         for bytes in strange {
-            assert_eq!(
-                name(bytes),
-                Err(Verdict::Unknown),
-                "{}",
-                bytes.escape_ascii()
-            );
+            assert_eq!(name(bytes), Err(Verdict::Unknown), "{}", bytes.escape_ascii());
         }
     }
 
@@ -220,11 +192,7 @@ mod tests {
         let request: Value = serde_json::from_slice(line).unwrap();
         for row in &DIALECTS {
             for member in row.request.members {
-                assert!(
-                    request.get(member.field()).is_some(),
-                    "{} {member:?}",
-                    row.name
-                );
+                assert!(request.get(member.field()).is_some(), "{} {member:?}", row.name);
             }
         }
         assert_eq!(request["strict_json"], true);

@@ -49,10 +49,7 @@ impl fmt::Display for ReplyError {
                 }
             }
             ReplyError::WrongId { expected, got } => {
-                write!(
-                    f,
-                    "the reply answers another command: expected id {expected}, got {got}"
-                )
+                write!(f, "the reply answers another command: expected id {expected}, got {got}")
             }
         }
     }

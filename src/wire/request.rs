@@ -23,11 +23,7 @@ pub struct IdShape {
 impl IdShape {
     /// The id as JSON.
     pub(super) fn json(self, id: u64) -> String {
-        if self.text {
-            format!("\"{id}\"")
-        } else {
-            id.to_string()
-        }
+        if self.text { format!("\"{id}\"") } else { id.to_string() }
     }
 }
 

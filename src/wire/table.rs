@@ -8,10 +8,7 @@ use super::framing::Framing;
 use super::reply::{OkField, ReplyShape, Scalar};
 use super::request::{IdShape, Kinds, Member, RequestShape, ValueKind};
 
-const ID: IdShape = IdShape {
-    field: "id",
-    text: false,
-};
+const ID: IdShape = IdShape { field: "id", text: false };
 
 /// Every dialect this crate speaks.
 pub static DIALECTS: [Dialect; 4] = [
@@ -22,25 +19,16 @@ pub static DIALECTS: [Dialect; 4] = [
         framing: Framing::BareJson,
         request: RequestShape {
             kinds: Kinds::Any,
-            members: &[
-                Member::Kind { field: "type" },
-                Member::Params { field: "params" },
-            ],
+            members: &[Member::Kind { field: "type" }, Member::Params { field: "params" }],
         },
         reply: ReplyShape {
-            ok: OkField {
-                field: "status",
-                equals: Scalar::Text("success"),
-            },
+            ok: OkField { field: "status", equals: Scalar::Text("success") },
             result: "result",
             message: &["message"],
             extras: &[],
         },
         // A type it does not know is answered from the main thread at once, and prints nothing.
-        ping: Some(Ping {
-            kind: "ping",
-            params: "{}",
-        }),
+        ping: Some(Ping { kind: "ping", params: "{}" }),
         policy: Policy {
             // It parses its whole buffer after each read: a character cut in two ends the connection.
             ascii: true,
@@ -68,22 +56,13 @@ pub static DIALECTS: [Dialect; 4] = [
             ],
         },
         reply: ReplyShape {
-            ok: OkField {
-                field: "status",
-                equals: Scalar::Text("success"),
-            },
+            ok: OkField { field: "status", equals: Scalar::Text("success") },
             result: "result",
             message: &["message"],
             extras: &[],
         },
-        ping: Some(Ping {
-            kind: "ping",
-            params: "{}",
-        }),
-        policy: Policy {
-            ping_on_connect: true,
-            ..Policy::PLAIN
-        },
+        ping: Some(Ping { kind: "ping", params: "{}" }),
+        policy: Policy { ping_on_connect: true, ..Policy::PLAIN },
     },
     Dialect {
         name: "blender-lab",
@@ -93,15 +72,8 @@ pub static DIALECTS: [Dialect; 4] = [
         request: RequestShape {
             kinds: Kinds::Only(&["execute_code"]),
             members: &[
-                Member::Constant {
-                    field: "type",
-                    json: "\"execute\"",
-                },
-                Member::Param {
-                    field: "code",
-                    kind: ValueKind::Text,
-                    default: None,
-                },
+                Member::Constant { field: "type", json: "\"execute\"" },
+                Member::Param { field: "code", kind: ValueKind::Text, default: None },
                 // Not strict: a value that is not JSON comes back as its `repr` instead of failing the command.
                 Member::Param {
                     field: "strict_json",
@@ -111,18 +83,12 @@ pub static DIALECTS: [Dialect; 4] = [
             ],
         },
         reply: ReplyShape {
-            ok: OkField {
-                field: "status",
-                equals: Scalar::Text("ok"),
-            },
+            ok: OkField { field: "status", equals: Scalar::Text("ok") },
             result: "result",
             message: &["message"],
             extras: &["stdout", "stderr"],
         },
-        ping: Some(Ping {
-            kind: "execute_code",
-            params: r#"{"code":"result = {}"}"#,
-        }),
+        ping: Some(Ping { kind: "execute_code", params: r#"{"code":"result = {}"}"# }),
         policy: Policy {
             // It closes after each reply, evicts a silent client after 10 s, and in background mode serves nobody meanwhile.
             per_request: true,
@@ -149,19 +115,13 @@ pub static DIALECTS: [Dialect; 4] = [
             ],
         },
         reply: ReplyShape {
-            ok: OkField {
-                field: "success",
-                equals: Scalar::Flag(true),
-            },
+            ok: OkField { field: "success", equals: Scalar::Flag(true) },
             result: "result",
             message: &["error"],
             extras: &[],
         },
         // It logs a traceback for a command it does not know; this one it knows, and only reads.
-        ping: Some(Ping {
-            kind: "scene.get_info",
-            params: "{}",
-        }),
+        ping: Some(Ping { kind: "scene.get_info", params: "{}" }),
         policy: Policy {
             // The same backlog of 1 as `blender-mcp`. Commands of all connections share one queue on
             // Blender's main thread, in order, so nothing is lost by sending several.
@@ -196,10 +156,7 @@ mod tests {
             for member in row.request.members {
                 let text = match *member {
                     Member::Constant { json, .. } => json,
-                    Member::Param {
-                        default: Some(json),
-                        ..
-                    } => json,
+                    Member::Param { default: Some(json), .. } => json,
                     _ => continue,
                 };
                 assert!(
@@ -214,9 +171,7 @@ mod tests {
     #[test]
     fn every_ping_can_be_encoded_and_is_small() {
         for row in &DIALECTS {
-            let frame = row
-                .encode_ping(1)
-                .unwrap_or_else(|| panic!("{} has no ping", row.name));
+            let frame = row.encode_ping(1).unwrap_or_else(|| panic!("{} has no ping", row.name));
             assert!(frame.len() < 100, "{}", row.name);
         }
     }
@@ -225,11 +180,7 @@ mod tests {
     fn rows_whose_backlog_is_one_dial_singly_and_ask_for_an_answer() {
         for name in ["blender-mcp", "blender-mcp-server"] {
             let policy = dialect(name).unwrap().policy;
-            assert_eq!(
-                (policy.max_connecting, policy.ping_on_connect),
-                (1, true),
-                "{name}"
-            );
+            assert_eq!((policy.max_connecting, policy.ping_on_connect), (1, true), "{name}");
         }
     }
 
@@ -249,10 +200,7 @@ mod tests {
             })
         );
         let described = dialect("blender-mcp-server").unwrap().describe();
-        assert_eq!(
-            described["reply"]["ok"],
-            json!({ "field": "success", "equals": true })
-        );
+        assert_eq!(described["reply"]["ok"], json!({ "field": "success", "equals": true }));
         assert_eq!(described["id"], "id");
     }
 }
