@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::connection::excerpt;
+use super::connection::complaint::excerpt;
 use super::dial::dial;
 use super::open::{Target, write_all};
 use crate::fault::{Cause, Code, Fault};

@@ -13,7 +13,8 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::address::Address;
-use super::connection::{Connection, Owner, excerpt};
+use super::connection::complaint::excerpt;
+use super::connection::{Connection, Owner};
 use super::detect::detect;
 use super::dial::dial;
 use super::stream::Stream;

@@ -3,28 +3,26 @@
 //! Callers are known by a ticket, a number of their own choosing. Each ticket that was accepted is
 //! settled through the [`Sink`] exactly once, unless it was cancelled in time.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
-use tracing::{debug, info};
 
+use super::blenders::{
+    Answer, Blender, Blenders, Call, Want, cannot_encode, epoch_ms, lock, too_large,
+};
+use super::endpoint_options::EndpointOptions;
 use super::engine::{Cancelled, Engine};
-use super::event::Event;
-use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
-use super::options::{EndpointOptions, Options};
+use super::face::CloseReport;
+use super::options::Options;
 use super::request::Kind;
 use super::table::Lease;
-use crate::conn::connection::{Connection, Ending, Outcome, Owner, Reply};
-use crate::conn::open::{Opening, Target, open};
-use crate::fault::{Code, Delivered, Fault};
+use crate::conn::connection::{Owner, Reply};
+use crate::conn::open::Target;
+use crate::fault::{Code, Fault};
 use crate::wire::Dialect;
-
-/// Connects in flight for an endpoint whose dialect has no habit of its own.
-const DEFAULT_MAX_CONNECTING: usize = 2;
 
 /// Where results go. Called from any thread; must not block and must not call back.
 pub trait Sink: Send + Sync + 'static {
@@ -68,28 +66,6 @@ pub struct Command {
     pub raw: bool,
 }
 
-/// What a caller handed in. Opaque; public because the engine is.
-#[derive(Debug)]
-pub struct Call {
-    ticket: u64,
-    want: Want,
-}
-
-#[derive(Debug)]
-enum Want {
-    Command(Command),
-    Hold(Arc<Mutex<Answer>>),
-}
-
-/// Where the grant of a held connection goes: to the call that is still being made, or to its
-/// ticket.
-#[derive(Debug)]
-enum Answer {
-    Awaited,
-    Here(LeaseInfo),
-    ByTicket,
-}
-
 /// How a call to hold a connection went.
 #[derive(Debug)]
 pub enum Held {
@@ -97,220 +73,6 @@ pub enum Held {
     Now(LeaseInfo),
     /// It waits; the number cancels it.
     Later(f64),
-}
-
-/// What the engine needs to know of Blenders. Opaque; public because the engine is.
-pub struct Blenders {
-    options: Options,
-    endpoints: Vec<Blender>,
-    sink: Arc<dyn Sink>,
-}
-
-struct Blender {
-    target: Arc<Target>,
-    configured: Option<&'static Dialect>,
-    /// What `auto` found, until the endpoint is lost.
-    detected: Arc<Mutex<Option<&'static Dialect>>>,
-    max_connections: Option<usize>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Blender {
-    fn known(&self) -> Option<&'static Dialect> {
-        self.configured.or_else(|| *lock(&self.detected))
-    }
-}
-
-impl Blenders {
-    fn habits(
-        options: &Options,
-        dialect: Option<&Dialect>,
-        max_connections: Option<usize>,
-    ) -> Habits {
-        let all = options.settings.max_slots as usize;
-        let or = |own: u32, default: usize| if own == 0 { default } else { own as usize };
-        let Some(dialect) = dialect else {
-            // One connection finds out what the others will need.
-            return Habits {
-                max_connecting: 1,
-                max_in_flight: options.max_in_flight.unwrap_or(usize::MAX),
-                max_slots: max_connections.unwrap_or(all),
-                quiet: true,
-            };
-        };
-        let policy = &dialect.policy;
-        Habits {
-            max_connecting: options
-                .max_connecting
-                .unwrap_or(or(policy.max_connecting, DEFAULT_MAX_CONNECTING)),
-            max_in_flight: options.max_in_flight.unwrap_or(or(policy.max_in_flight, usize::MAX)),
-            max_slots: max_connections.unwrap_or(all).min(or(policy.max_connections, usize::MAX)),
-            quiet: policy.quiet,
-        }
-    }
-
-    fn dialect_at(&self, endpoint: usize) -> Option<&'static Dialect> {
-        self.endpoints[endpoint].known()
-    }
-
-    fn name_of(&self, endpoint: usize) -> &str {
-        &self.endpoints[endpoint].target.name
-    }
-}
-
-impl Face for Blenders {
-    type Resource = Connection;
-    type Job = Call;
-
-    fn open(
-        &self,
-        endpoint: usize,
-        slot: u32,
-        id: u64,
-    ) -> BoxFuture<'static, Result<Opened<Connection>, Fault>> {
-        let blender = &self.endpoints[endpoint];
-        let (target, detected) = (blender.target.clone(), blender.detected.clone());
-        let (dialect, max_connections) = (blender.known(), blender.max_connections);
-        let options = self.options.clone();
-        debug!(connection = id, endpoint = %target.name, "opening");
-        async move {
-            match open(target.clone(), Opening { slot, id, dialect }).await {
-                Ok(resource) => {
-                    let dialect = resource.dialect();
-                    *lock(&detected) = Some(dialect);
-                    let habits = Blenders::habits(&options, Some(dialect), max_connections);
-                    // A per-request connection has not dialled yet.
-                    let proven = !dialect.policy.per_request;
-                    Ok(Opened { resource, habits, proven })
-                }
-                Err(fault) => {
-                    // What listens there after this may be something else.
-                    *lock(&detected) = None;
-                    info!(connection = id, endpoint = %target.name, %fault, "could not open");
-                    Err(fault)
-                }
-            }
-        }
-        .boxed()
-    }
-
-    fn close(&self, resource: &Arc<Connection>) {
-        resource.close();
-    }
-
-    fn start(&self, resource: &Arc<Connection>, exchange: u64, job: &Call) -> Start {
-        let Want::Command(command) = &job.want else { unreachable!("only commands are started") };
-        let dialect = resource.dialect();
-        let bytes = match dialect.encode(exchange, &command.kind, &command.params) {
-            Ok(bytes) => bytes,
-            Err(error) => return Start::Refused(cannot_encode(dialect, &error)),
-        };
-        let limit = self.options.request_limit(dialect);
-        if bytes.len() > limit {
-            return Start::Refused(too_large(bytes.len(), limit));
-        }
-        match resource.start(exchange, bytes) {
-            Ok(()) => Start::Started,
-            Err(_) => Start::NotReady,
-        }
-    }
-
-    fn cut(&self, resource: &Arc<Connection>, exchange: u64, drain: Duration) -> Delivered {
-        resource.cut(exchange, drain)
-    }
-
-    fn granted(&self, job: &Call, grant: Grant<Connection>) {
-        let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
-        let info = LeaseInfo {
-            lease: grant.lease,
-            id: grant.id,
-            endpoint: grant.endpoint,
-            created_at_ms: epoch_ms(grant.age),
-            uses: grant.uses,
-            dialect: grant.resource.dialect(),
-        };
-        let mut answer = lock(answer);
-        match *answer {
-            Answer::Awaited => *answer = Answer::Here(info),
-            Answer::Here(_) | Answer::ByTicket => {
-                drop(answer);
-                self.sink.lease(job.ticket, info);
-            }
-        }
-    }
-
-    fn failed(&self, job: &Call, fault: Fault) {
-        self.sink.fault(job.ticket, fault);
-    }
-
-    fn observed(&self, event: Event) {
-        let at = |id: u64, endpoint: usize| json!({ "connectionId": id, "endpoint": self.name_of(endpoint) });
-        let (name, mut fields) = match &event {
-            Event::ConnectionCreated { id, endpoint } => ("connectionCreated", at(*id, *endpoint)),
-            Event::ConnectionReady { id, endpoint, took } => {
-                let mut fields = at(*id, *endpoint);
-                fields["durationMs"] = json!(took.as_secs_f64() * 1e3);
-                fields["dialect"] = json!(self.dialect_at(*endpoint).map(|dialect| dialect.name));
-                ("connectionReady", fields)
-            }
-            Event::ConnectionClosed { id, endpoint, reason, fault } => {
-                let mut fields = at(*id, *endpoint);
-                fields["reason"] = json!(reason.text());
-                if let Some(fault) = fault {
-                    fields["error"] = fault.to_json();
-                }
-                ("connectionClosed", fields)
-            }
-            Event::Desync { id, endpoint, fault } => {
-                let mut fields = at(*id, *endpoint);
-                fields["error"] = fault.to_json();
-                ("desync", fields)
-            }
-            Event::PoolClosed => ("poolClosed", json!({})),
-        };
-        fields["event"] = json!(name);
-        self.sink.event(fields);
-    }
-
-    fn closed(&self, report: CloseReport) {
-        info!(cut = report.cut, refused = report.refused, "closed");
-        self.sink.closed(report);
-    }
-}
-
-impl Owner for Engine<Blenders> {
-    fn settled(&self, connection: &Arc<Connection>, outcome: Outcome) {
-        let (slot, id) = (connection.slot(), connection.id());
-        match outcome {
-            Outcome::Reply(reply) => {
-                if let Some(call) = self.finished(slot, id, !reply.ok) {
-                    let raw = matches!(&call.want, Want::Command(command) if command.raw);
-                    self.face().sink.reply(call.ticket, reply, connection.dialect(), raw);
-                }
-            }
-            Outcome::Failed(fault) => {
-                if let Some(call) = self.broke(slot, id, &fault) {
-                    self.face().sink.fault(call.ticket, fault);
-                }
-            }
-            Outcome::Unsent(fault) => self.unsent(slot, id, fault),
-        }
-    }
-
-    fn ended(&self, connection: &Arc<Connection>, ending: Ending) {
-        let fault = match ending {
-            Ending::Closed | Ending::Drained => None,
-            Ending::Lost(fault) => Some(fault),
-            Ending::Desync(fault) => {
-                self.desync(connection.slot(), connection.id(), fault.clone());
-                Some(fault)
-            }
-        };
-        Engine::ended(self, connection.slot(), connection.id(), fault);
-    }
 }
 
 /// See the module.
@@ -533,29 +295,4 @@ impl ConnectionPool {
         }
         Ok(())
     }
-}
-
-fn cannot_encode(dialect: &Dialect, error: &dyn std::error::Error) -> Fault {
-    Fault::new(
-        Code::InvalidCommand,
-        format!("the command cannot be said in {}: {error}", dialect.name),
-    )
-}
-
-fn too_large(size: usize, limit: usize) -> Fault {
-    Fault::new(
-        Code::InvalidCommand,
-        format!("the command takes {size} bytes, more than maxRequestBytes ({limit})"),
-    )
-    .advice(
-        "Send less at a time, pass a file's path instead of its content, or raise maxRequestBytes.",
-    )
-    .detail("sizeBytes", size)
-    .detail("limitBytes", limit)
-}
-
-/// The moment `age` ago, in milliseconds since 1970.
-fn epoch_ms(age: Duration) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(age).as_secs_f64() * 1e3
 }

@@ -5,16 +5,18 @@
 //! - [`request`], [`endpoint`], [`settings`], [`stats`], [`event`]: what the engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
-//! - [`options`]: the option table of the connection pool.
-//! - [`connection_pool`]: the engine over connections to Blenders.
+//! - [`options`], [`endpoint_options`]: the option table of the connection pool.
+//! - [`blenders`], [`connection_pool`]: the engine over connections to Blenders.
 //!
 //! The engine is generic over what a slot holds. This room never imports napi.
 
 pub mod backoff;
+pub mod blenders;
 pub mod connection_pool;
 mod core;
 pub mod deadlines;
 mod endpoint;
+pub mod endpoint_options;
 pub mod engine;
 pub mod event;
 pub mod face;

@@ -12,12 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::backoff::Backoff;
+use super::endpoint_options::{EndpointOptions, RawEndpoint, parse_dialect};
 use super::settings::Settings;
 use super::table::MAX_SLOTS;
-use crate::conn::Address;
-use crate::conn::address::DEFAULT_PORT;
 use crate::fault::{Code, Fault};
-use crate::wire::{DIALECTS, Dialect, dialect};
+use crate::wire::{DIALECTS, Dialect};
 
 /// What a value must be. Ranges are inclusive.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +115,7 @@ impl OptionRow {
     }
 }
 
-fn dialect_names() -> Vec<&'static str> {
+pub(super) fn dialect_names() -> Vec<&'static str> {
     std::iter::once("auto").chain(DIALECTS.iter().map(|row| row.name)).collect()
 }
 
@@ -145,18 +144,6 @@ struct Raw {
     allow_remote: Option<bool>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RawEndpoint {
-    name: Option<String>,
-    address: Option<String>,
-    host: Option<String>,
-    port: Option<u16>,
-    path: Option<String>,
-    dialect: Option<String>,
-    max_connections: Option<u64>,
-}
-
 /// Options that make sense.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -180,20 +167,7 @@ pub struct Options {
     pub max_reply_bytes: Option<usize>,
 }
 
-/// One endpoint.
-#[derive(Clone, Debug)]
-pub struct EndpointOptions {
-    /// Unique in its pool.
-    pub name: String,
-    /// Where it listens.
-    pub address: Address,
-    /// `None`: find out.
-    pub dialect: Option<&'static Dialect>,
-    /// Sockets at the same time.
-    pub max_connections: Option<usize>,
-}
-
-fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
+pub(super) fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
     let value = value.into();
     Fault::new(Code::InvalidOption, format!("{option}: {value} {why}"))
         .detail("option", option)
@@ -289,106 +263,6 @@ fn checked(name: &str, value: Option<u64>) -> Result<Option<u64>, Fault> {
         Ok(Some(value))
     } else {
         Err(refuse(name, value, &format!("is outside {min} to {max}")))
-    }
-}
-
-fn parse_dialect(option: &str, name: Option<&str>) -> Result<Option<&'static Dialect>, Fault> {
-    match name {
-        None | Some("auto") => Ok(None),
-        Some(name) => match dialect(name) {
-            Some(row) => Ok(Some(row)),
-            None => Err(refuse(
-                option,
-                name,
-                &format!("is not a dialect; use one of {}", dialect_names().join(", ")),
-            )),
-        },
-    }
-}
-
-impl RawEndpoint {
-    fn parse(
-        self,
-        at: usize,
-        shared_dialect: Option<&'static Dialect>,
-        allow_remote: bool,
-        names: &mut HashSet<String>,
-    ) -> Result<EndpointOptions, Fault> {
-        let option = format!("endpoints[{at}]");
-        let dialect = match self.dialect.as_deref() {
-            Some(name) => parse_dialect(&format!("{option}.dialect"), Some(name))?,
-            None => shared_dialect,
-        };
-        let address = match (self.address, self.host, self.port, self.path) {
-            (Some(text), None, None, None) => text.parse::<Address>().map_err(|error| {
-                refuse(&option, text.as_str(), &format!("is not an address: {error}"))
-            })?,
-            (None, None, None, Some(path)) => {
-                format!("unix:{path}").parse::<Address>().map_err(|error| {
-                    refuse(
-                        &format!("{option}.path"),
-                        path.as_str(),
-                        &format!("is not a path: {error}"),
-                    )
-                })?
-            }
-            (None, host, port, None) if host.is_some() || port.is_some() => {
-                let host = host.unwrap_or_else(|| "localhost".into());
-                let port = port.unwrap_or(dialect.map_or(DEFAULT_PORT, |row| row.port));
-                Address::tcp(&host, port).map_err(|error| {
-                    refuse(
-                        &option,
-                        format!("{host}:{port}"),
-                        &format!("is not an address: {error}"),
-                    )
-                })?
-            }
-            (None, None, None, None) => {
-                return Err(refuse(
-                    &option,
-                    json!({}),
-                    "says nowhere to connect to; give host and port, or path",
-                ));
-            }
-            _ => {
-                return Err(refuse(
-                    &option,
-                    json!({}),
-                    "gives two addresses; give host and port, or path, or an address",
-                ));
-            }
-        };
-        if cfg!(not(unix)) && matches!(address, Address::Unix(_)) {
-            return Err(refuse(
-                &option,
-                address.to_string(),
-                "is a Unix socket, which this system does not have",
-            ));
-        }
-        if !allow_remote && !address.is_local() {
-            return Err(refuse(&option, address.to_string(), "is not on this machine").advice(
-                "Blender add-ons run any code that reaches them, without a password. If the network between is trusted (or the port is tunnelled), set allowRemote: true.",
-            ));
-        }
-        let max_connections = match self.max_connections {
-            Some(0) => {
-                return Err(refuse(
-                    &format!("{option}.maxConnections"),
-                    0,
-                    &format!("is outside 1 to {MAX_SLOTS}"),
-                ));
-            }
-            other => other.map(|value| value as usize),
-        };
-        let name = self.name.unwrap_or_else(|| address.to_string());
-        if name.is_empty() || !names.insert(name.clone()) {
-            return Err(refuse(
-                &format!("{option}.name"),
-                name,
-                "is empty or taken by another endpoint; names must differ",
-            ));
-        }
-        Ok(EndpointOptions { name, address, dialect, max_connections })
     }
 }
 

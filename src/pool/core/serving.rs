@@ -96,10 +96,11 @@ impl<F: Face> Core<F> {
         let mut idle_anywhere: Option<(usize, u32)> = None;
         for (at, endpoint) in self.endpoints.iter().enumerate() {
             let may_start = endpoint.permits() > 0;
-            if may_start && let Some(first) = endpoint.turns.first() {
-                if !self.waits_to_open(at, self.requests[first].number, now) {
-                    offer(Some(first), 0);
-                }
+            if may_start
+                && let Some(first) = endpoint.turns.first()
+                && !self.waits_to_open(at, self.requests[first].number, now)
+            {
+                offer(Some(first), 0);
             }
             let Some(idle) = self.idle_at(at) else {
                 continue;

@@ -1,0 +1,331 @@
+//! One exchange at a time with one Blender.
+//!
+//! ```text
+//!            start            whole reply
+//!   QUIET ──────────> BUSY ───────────────> QUIET
+//!     │ ^               │ cut                          a *warm* connection keeps its stream;
+//!     │ └─ OPENING <────┘ (per request)                a *per-request* one dials for each exchange
+//!     │                 v
+//!     │             DRAINING  the caller is gone, the add-on must still be read
+//!     v                 v
+//!    OVER <─────────────┘
+//! ```
+//!
+//! Whoever has a command writes it at once from its own thread ([`Connection::start`]); one task
+//! per stream reads, finishes writes that the socket would not take, and notices a peer that went
+//! away or speaks out of turn while nobody asked. A stream whose exchange was cut short is never
+//! used again: without ids, a late reply would be taken for the next answer.
+//!
+//! The `line` mutex is held for a few instructions and at most one non-blocking `write`; never
+//! across an await and never while the owner is called.
+
+mod attend;
+pub(super) mod complaint;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::open::Target;
+use super::stream::Stream;
+use crate::fault::{Delivered, Fault};
+use crate::wire::Dialect;
+
+/// Who is told what becomes of a connection. Called from the connection's task, without any lock.
+pub trait Owner: Send + Sync + 'static {
+    /// The exchange that was started has an outcome. Once per [`Connection::start`] that was
+    /// accepted, unless it was cut.
+    fn settled(&self, connection: &Arc<Connection>, outcome: Outcome);
+    /// The connection is over and its socket closed. Once, as the last call.
+    fn ended(&self, connection: &Arc<Connection>, ending: Ending);
+}
+
+/// How an exchange came out.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A whole, well-formed reply. The connection is fit for the next command.
+    Reply(Reply),
+    /// No reply. The connection is over: [`Owner::ended`] follows.
+    Failed(Fault),
+    /// Nothing was written, because no stream could be opened for it (per-request connections).
+    /// The connection is fit for another try.
+    Unsent(Fault),
+}
+
+/// One reply document, checked: UTF-8, one JSON object, of the dialect's shape, the right id.
+#[derive(Debug)]
+pub struct Reply {
+    /// The document's bytes, without delimiters.
+    pub bytes: Vec<u8>,
+    /// Whether all of them are ASCII.
+    pub ascii: bool,
+    /// Whether the add-on says it succeeded.
+    pub ok: bool,
+}
+
+/// Why a connection is over.
+#[derive(Debug)]
+pub enum Ending {
+    /// [`Connection::close`] was called.
+    Closed,
+    /// The peer closed or reset it, or the exchange failed.
+    Lost(Fault),
+    /// Bytes arrived that nobody had asked for.
+    Desync(Fault),
+    /// A cut exchange was read to its end, or given up after its time.
+    Drained,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Quiet,
+    Opening,
+    Busy,
+    Draining,
+    Over,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Connection {
+    target: Arc<Target>,
+    slot: u32,
+    id: u64,
+    dialect: &'static Dialect,
+    line: Mutex<Line>,
+    /// Tells the stream's task to look at the line again.
+    wake: Notify,
+    owner: Weak<dyn Owner>,
+}
+
+/// The state of the exchange. `written == request.len()` means that nothing is left to write.
+struct Line {
+    phase: Phase,
+    stream: Option<Arc<Stream>>,
+    exchange: u64,
+    request: Vec<u8>,
+    written: usize,
+    received: usize,
+    drain_until: Option<Instant>,
+    closing: bool,
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Line({:?}, {} written, {} received)", self.phase, self.written, self.received)
+    }
+}
+
+impl Line {
+    fn delivered(&self) -> Delivered {
+        match (self.written, self.received) {
+            (0, _) => Delivered::No,
+            (_, 0) => Delivered::Maybe,
+            _ => Delivered::Yes,
+        }
+    }
+
+    /// Writes what the socket takes now.
+    fn push(&mut self) -> io::Result<()> {
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
+        while self.written < self.request.len() {
+            match stream.try_write(&self.request[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        self.phase = Phase::Over;
+        if let Some(stream) = &self.stream {
+            stream.shutdown();
+        }
+    }
+}
+
+/// The connection cannot take a command now; the command was not touched.
+#[derive(Debug)]
+pub struct NotReady;
+
+impl Connection {
+    /// A warm connection over `stream`, whose task is spawned on the current runtime.
+    pub fn warm(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+        stream: Stream,
+    ) -> Arc<Self> {
+        let stream = Arc::new(stream);
+        let connection = Self::new(target, slot, id, dialect, Some(stream.clone()));
+        let span = connection.span();
+        tokio::spawn(connection.clone().attend(stream).instrument(span));
+        connection
+    }
+
+    /// A connection that dials for each exchange and closes after the reply.
+    pub fn per_request(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+    ) -> Arc<Self> {
+        Self::new(target, slot, id, dialect, None)
+    }
+
+    fn new(
+        target: Arc<Target>,
+        slot: u32,
+        id: u64,
+        dialect: &'static Dialect,
+        stream: Option<Arc<Stream>>,
+    ) -> Arc<Self> {
+        let line = Line {
+            phase: Phase::Quiet,
+            stream,
+            exchange: 0,
+            request: Vec::new(),
+            written: 0,
+            received: 0,
+            drain_until: None,
+            closing: false,
+        };
+        let owner = target.owner.clone();
+        Arc::new(Connection {
+            target,
+            slot,
+            id,
+            dialect,
+            line: Mutex::new(line),
+            wake: Notify::new(),
+            owner,
+        })
+    }
+
+    /// Its number, from 1 in order of creation.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The slot it was opened for.
+    pub fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    /// What it speaks.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.dialect
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // Nothing in here panics between two consistent states.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn span(&self) -> tracing::Span {
+        tracing::debug_span!("connection", pool = %self.target.pool, connection = self.id, endpoint = %self.target.name)
+    }
+
+    /// Begins an exchange: writes `request` as far as the socket takes it, on this thread.
+    /// `exchange` is the id that the reply must echo, where the dialect has ids.
+    ///
+    /// # Errors
+    /// [`NotReady`] when the connection is busy or over. Then no byte was written.
+    pub fn start(self: &Arc<Self>, exchange: u64, request: Vec<u8>) -> Result<(), NotReady> {
+        let mut line = self.line();
+        if line.phase != Phase::Quiet {
+            return Err(NotReady);
+        }
+        line.exchange = exchange;
+        line.request = request;
+        line.written = 0;
+        line.received = 0;
+        if line.stream.is_none() {
+            line.phase = Phase::Opening;
+            drop(line);
+            let span = self.span();
+            self.target.runtime.spawn(self.clone().dial_and_attend().instrument(span));
+            return Ok(());
+        }
+        line.phase = Phase::Busy;
+        if line.push().is_err() {
+            let untouched = line.written == 0;
+            // The task sees the end of the stream and reports it: as the exchange's failure when
+            // part of it was written, as a quiet end when the caller may still send it elsewhere.
+            if untouched {
+                line.phase = Phase::Over;
+            }
+            if let Some(stream) = &line.stream {
+                stream.shutdown();
+            }
+            return if untouched { Err(NotReady) } else { Ok(()) };
+        }
+        if line.written < line.request.len() {
+            self.wake.notify_one();
+        } else {
+            line.request = Vec::new();
+            line.written = usize::MAX;
+        }
+        Ok(())
+    }
+
+    /// The caller of `exchange` is gone. What was wholly written is read to the end of its reply
+    /// for at most `drain`, because an add-on that cannot write its reply freezes Blender; what was
+    /// written in part is closed at once, so that it can never run; what was not started yet never
+    /// will be. [`Owner::settled`] will not be called for it any more than it has been;
+    /// [`Owner::ended`] will.
+    pub fn cut(self: &Arc<Self>, exchange: u64, drain: Duration) -> Delivered {
+        let mut line = self.line();
+        let delivered = if line.exchange == exchange { line.delivered() } else { Delivered::No };
+        match line.phase {
+            Phase::Busy if line.written >= line.request.len() => {
+                line.phase = Phase::Draining;
+                line.drain_until = Some(Instant::now() + drain);
+                self.wake.notify_one();
+            }
+            Phase::Busy | Phase::Opening => {
+                line.end();
+                self.wake.notify_one();
+            }
+            Phase::Quiet => {
+                drop(line);
+                self.close();
+            }
+            Phase::Draining | Phase::Over => {}
+        }
+        delivered
+    }
+
+    /// Closes the socket. A running exchange fails; draining stops. [`Owner::ended`] follows.
+    pub fn close(self: &Arc<Self>) {
+        let mut line = self.line();
+        line.closing = true;
+        let was = line.phase;
+        let no_task = line.stream.is_none() && was == Phase::Quiet;
+        match was {
+            Phase::Over => return,
+            // The task still owes an outcome, so it must see the exchange as running.
+            Phase::Busy => {
+                if let Some(stream) = &line.stream {
+                    stream.shutdown();
+                }
+            }
+            _ => line.end(),
+        }
+        self.wake.notify_one();
+        drop(line);
+        if no_task && let Some(owner) = self.owner.upgrade() {
+            owner.ended(self, Ending::Closed);
+        }
+    }
+}

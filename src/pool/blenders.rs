@@ -1,0 +1,283 @@
+//! What the engine needs to know of Blenders: how one is reached, what its dialect bears, how a
+//! command is started and what its outcome means.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures::future::{BoxFuture, FutureExt};
+use serde_json::json;
+use tracing::{debug, info};
+
+use super::connection_pool::{Command, LeaseInfo, Sink};
+use super::engine::Engine;
+use super::event::Event;
+use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
+use super::options::Options;
+use crate::conn::connection::{Connection, Ending, Outcome, Owner};
+use crate::conn::open::{Opening, Target, open};
+use crate::fault::{Code, Delivered, Fault};
+use crate::wire::Dialect;
+
+/// Connects in flight for an endpoint whose dialect has no habit of its own.
+const DEFAULT_MAX_CONNECTING: usize = 2;
+
+/// What a caller handed in. Opaque; public because the engine is.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) ticket: u64,
+    pub(super) want: Want,
+}
+
+#[derive(Debug)]
+pub(super) enum Want {
+    Command(Command),
+    Hold(Arc<Mutex<Answer>>),
+}
+
+/// Where the grant of a held connection goes: to the call that is still being made, or to its
+/// ticket.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Awaited,
+    Here(LeaseInfo),
+    ByTicket,
+}
+
+/// What the engine needs to know of Blenders. Opaque; public because the engine is.
+pub struct Blenders {
+    pub(super) options: Options,
+    pub(super) endpoints: Vec<Blender>,
+    pub(super) sink: Arc<dyn Sink>,
+}
+
+pub(super) struct Blender {
+    pub(super) target: Arc<Target>,
+    pub(super) configured: Option<&'static Dialect>,
+    /// What `auto` found, until the endpoint is lost.
+    pub(super) detected: Arc<Mutex<Option<&'static Dialect>>>,
+    pub(super) max_connections: Option<usize>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Blender {
+    fn known(&self) -> Option<&'static Dialect> {
+        self.configured.or_else(|| *lock(&self.detected))
+    }
+}
+
+impl Blenders {
+    pub(super) fn habits(
+        options: &Options,
+        dialect: Option<&Dialect>,
+        max_connections: Option<usize>,
+    ) -> Habits {
+        let all = options.settings.max_slots as usize;
+        let or = |own: u32, default: usize| if own == 0 { default } else { own as usize };
+        let Some(dialect) = dialect else {
+            // One connection finds out what the others will need.
+            return Habits {
+                max_connecting: 1,
+                max_in_flight: options.max_in_flight.unwrap_or(usize::MAX),
+                max_slots: max_connections.unwrap_or(all),
+                quiet: true,
+            };
+        };
+        let policy = &dialect.policy;
+        Habits {
+            max_connecting: options
+                .max_connecting
+                .unwrap_or(or(policy.max_connecting, DEFAULT_MAX_CONNECTING)),
+            max_in_flight: options.max_in_flight.unwrap_or(or(policy.max_in_flight, usize::MAX)),
+            max_slots: max_connections.unwrap_or(all).min(or(policy.max_connections, usize::MAX)),
+            quiet: policy.quiet,
+        }
+    }
+
+    pub(super) fn dialect_at(&self, endpoint: usize) -> Option<&'static Dialect> {
+        self.endpoints[endpoint].known()
+    }
+
+    pub(super) fn name_of(&self, endpoint: usize) -> &str {
+        &self.endpoints[endpoint].target.name
+    }
+}
+
+impl Face for Blenders {
+    type Resource = Connection;
+    type Job = Call;
+
+    fn open(
+        &self,
+        endpoint: usize,
+        slot: u32,
+        id: u64,
+    ) -> BoxFuture<'static, Result<Opened<Connection>, Fault>> {
+        let blender = &self.endpoints[endpoint];
+        let (target, detected) = (blender.target.clone(), blender.detected.clone());
+        let (dialect, max_connections) = (blender.known(), blender.max_connections);
+        let options = self.options.clone();
+        debug!(connection = id, endpoint = %target.name, "opening");
+        async move {
+            match open(target.clone(), Opening { slot, id, dialect }).await {
+                Ok(resource) => {
+                    let dialect = resource.dialect();
+                    *lock(&detected) = Some(dialect);
+                    let habits = Blenders::habits(&options, Some(dialect), max_connections);
+                    // A per-request connection has not dialled yet.
+                    let proven = !dialect.policy.per_request;
+                    Ok(Opened { resource, habits, proven })
+                }
+                Err(fault) => {
+                    // What listens there after this may be something else.
+                    *lock(&detected) = None;
+                    info!(connection = id, endpoint = %target.name, %fault, "could not open");
+                    Err(fault)
+                }
+            }
+        }
+        .boxed()
+    }
+
+    fn close(&self, resource: &Arc<Connection>) {
+        resource.close();
+    }
+
+    fn start(&self, resource: &Arc<Connection>, exchange: u64, job: &Call) -> Start {
+        let Want::Command(command) = &job.want else { unreachable!("only commands are started") };
+        let dialect = resource.dialect();
+        let bytes = match dialect.encode(exchange, &command.kind, &command.params) {
+            Ok(bytes) => bytes,
+            Err(error) => return Start::Refused(cannot_encode(dialect, &error)),
+        };
+        let limit = self.options.request_limit(dialect);
+        if bytes.len() > limit {
+            return Start::Refused(too_large(bytes.len(), limit));
+        }
+        match resource.start(exchange, bytes) {
+            Ok(()) => Start::Started,
+            Err(_) => Start::NotReady,
+        }
+    }
+
+    fn cut(&self, resource: &Arc<Connection>, exchange: u64, drain: Duration) -> Delivered {
+        resource.cut(exchange, drain)
+    }
+
+    fn granted(&self, job: &Call, grant: Grant<Connection>) {
+        let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
+        let info = LeaseInfo {
+            lease: grant.lease,
+            id: grant.id,
+            endpoint: grant.endpoint,
+            created_at_ms: epoch_ms(grant.age),
+            uses: grant.uses,
+            dialect: grant.resource.dialect(),
+        };
+        let mut answer = lock(answer);
+        match *answer {
+            Answer::Awaited => *answer = Answer::Here(info),
+            Answer::Here(_) | Answer::ByTicket => {
+                drop(answer);
+                self.sink.lease(job.ticket, info);
+            }
+        }
+    }
+
+    fn failed(&self, job: &Call, fault: Fault) {
+        self.sink.fault(job.ticket, fault);
+    }
+
+    fn observed(&self, event: Event) {
+        let at = |id: u64, endpoint: usize| json!({ "connectionId": id, "endpoint": self.name_of(endpoint) });
+        let (name, mut fields) = match &event {
+            Event::ConnectionCreated { id, endpoint } => ("connectionCreated", at(*id, *endpoint)),
+            Event::ConnectionReady { id, endpoint, took } => {
+                let mut fields = at(*id, *endpoint);
+                fields["durationMs"] = json!(took.as_secs_f64() * 1e3);
+                fields["dialect"] = json!(self.dialect_at(*endpoint).map(|dialect| dialect.name));
+                ("connectionReady", fields)
+            }
+            Event::ConnectionClosed { id, endpoint, reason, fault } => {
+                let mut fields = at(*id, *endpoint);
+                fields["reason"] = json!(reason.text());
+                if let Some(fault) = fault {
+                    fields["error"] = fault.to_json();
+                }
+                ("connectionClosed", fields)
+            }
+            Event::Desync { id, endpoint, fault } => {
+                let mut fields = at(*id, *endpoint);
+                fields["error"] = fault.to_json();
+                ("desync", fields)
+            }
+            Event::PoolClosed => ("poolClosed", json!({})),
+        };
+        fields["event"] = json!(name);
+        self.sink.event(fields);
+    }
+
+    fn closed(&self, report: CloseReport) {
+        info!(cut = report.cut, refused = report.refused, "closed");
+        self.sink.closed(report);
+    }
+}
+
+impl Owner for Engine<Blenders> {
+    fn settled(&self, connection: &Arc<Connection>, outcome: Outcome) {
+        let (slot, id) = (connection.slot(), connection.id());
+        match outcome {
+            Outcome::Reply(reply) => {
+                if let Some(call) = self.finished(slot, id, !reply.ok) {
+                    let raw = matches!(&call.want, Want::Command(command) if command.raw);
+                    self.face().sink.reply(call.ticket, reply, connection.dialect(), raw);
+                }
+            }
+            Outcome::Failed(fault) => {
+                if let Some(call) = self.broke(slot, id, &fault) {
+                    self.face().sink.fault(call.ticket, fault);
+                }
+            }
+            Outcome::Unsent(fault) => self.unsent(slot, id, fault),
+        }
+    }
+
+    fn ended(&self, connection: &Arc<Connection>, ending: Ending) {
+        let fault = match ending {
+            Ending::Closed | Ending::Drained => None,
+            Ending::Lost(fault) => Some(fault),
+            Ending::Desync(fault) => {
+                self.desync(connection.slot(), connection.id(), fault.clone());
+                Some(fault)
+            }
+        };
+        Engine::ended(self, connection.slot(), connection.id(), fault);
+    }
+}
+
+pub(super) fn cannot_encode(dialect: &Dialect, error: &dyn std::error::Error) -> Fault {
+    Fault::new(
+        Code::InvalidCommand,
+        format!("the command cannot be said in {}: {error}", dialect.name),
+    )
+}
+
+pub(super) fn too_large(size: usize, limit: usize) -> Fault {
+    Fault::new(
+        Code::InvalidCommand,
+        format!("the command takes {size} bytes, more than maxRequestBytes ({limit})"),
+    )
+    .advice(
+        "Send less at a time, pass a file's path instead of its content, or raise maxRequestBytes.",
+    )
+    .detail("sizeBytes", size)
+    .detail("limitBytes", limit)
+}
+
+/// The moment `age` ago, in milliseconds since 1970.
+pub(super) fn epoch_ms(age: Duration) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(age).as_secs_f64() * 1e3
+}
