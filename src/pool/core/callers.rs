@@ -31,6 +31,9 @@ impl<F: Face> Core<F> {
         } else {
             self.check_open()?;
         }
+        if self.requests.len() >= RequestKey::MAX {
+            return Err(self.queue_full(RequestKey::MAX));
+        }
         let key = self.enter(kind, endpoint, timeout, job, now);
         match kind {
             Kind::Hold | Kind::Run => {
@@ -46,7 +49,7 @@ impl<F: Face> Core<F> {
                         > self.settings.max_waiting
                 {
                     self.take_out(key);
-                    return Err(self.queue_full());
+                    return Err(self.queue_full(self.settings.max_waiting));
                 }
                 if waits {
                     self.mind_patience(endpoint, now);
@@ -191,12 +194,8 @@ impl<F: Face> Core<F> {
         Err(Fault::new(Code::NotHeld, "this connection is not held: it was released already"))
     }
 
-    pub(super) fn queue_full(&self) -> Fault {
-        let limit = self.settings.max_waiting;
-        Fault::new(
-            Code::QueueFull,
-            format!("{limit} callers wait for a connection already (maxWaiting)"),
-        )
-        .detail("waiting", limit)
+    pub(super) fn queue_full(&self, limit: usize) -> Fault {
+        let message = format!("{limit} callers wait for a connection already");
+        Fault::new(Code::QueueFull, message).detail("waiting", limit)
     }
 }

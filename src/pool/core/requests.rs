@@ -21,11 +21,6 @@ impl<F: Face> Core<F> {
         job: Arc<F::Job>,
         now: Instant,
     ) -> RequestKey {
-        assert!(
-            self.requests.len() < RequestKey::MAX,
-            "more than {} requests at a time",
-            RequestKey::MAX
-        );
         self.last_number += 1;
         let number = self.last_number;
         let until = timeout.and_then(|timeout| now.checked_add(timeout));
