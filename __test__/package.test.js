@@ -98,7 +98,7 @@ test('the package has no dependency but the binaries of its own version', () => 
 
 test('the packages hold what users need and nothing else', () => {
   const wanted =
-    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(lib|simulator)\/[\w./-]+\.(js|d\.ts|py)|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
+    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(lib|simulator)\/[\w./-]+\.(js|d\.ts|py)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
   expect(packed.root.files.filter((file) => !wanted.test(file))).toEqual([])
   expect(packed.root.files).toEqual(
     expect.arrayContaining([
