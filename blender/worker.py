@@ -113,50 +113,54 @@ class BareJsonFramer:
     the next request starts.
     """
 
-    OUTSIDE = re.compile(rb"[^ \t\r\n]")
-    PLAIN = re.compile(rb'["{}\[\]]')
-    STRING = re.compile(rb'["\\]')
+    FIRST = re.compile(rb"[^ \t\r\n]")
+    NEXT = re.compile(rb'["{}\[\]]')
 
     def __init__(self):
         self.frame = Frame()
         self.broken = False
         self.depth = 0
         self.in_string = False
-        self.skip = 0  # 1 when a piece ended just behind a backslash
+        self.escaped = 0  # 1 when a piece ended just behind a backslash
 
     def feed(self, data):
-        start, at, self.skip = 0, self.skip, 0
+        # The same bytes with every escape blotted out: here the next quote is the string's end.
+        escaped = data[self.escaped :].replace(b"\\\\", b"..").replace(b'\\"', b"..")
+        blotted = b"." * self.escaped + escaped
+        start, at, self.escaped = 0, self.escaped, 0
         while at < len(data):
             if self.depth == 0:
-                found = self.OUTSIDE.search(data, at)
+                found = self.FIRST.search(data, at)
                 if not found:
                     return
                 start = found.start()
-                if data[start : start + 1] != b"{":
+                if found.group() != b"{":
                     self.broken = True
-                    yield Refused(
-                        f"Not a JSON object: it begins with {bytes(data[start : start + 16])!r}."
-                    )
+                    beginning = bytes(data[start : start + 16])
+                    yield Refused(f"Not a JSON object: it begins with {beginning!r}.")
                     return
                 self.depth, at = 1, start + 1
-                continue
-            found = (self.STRING if self.in_string else self.PLAIN).search(data, at)
-            if not found:
-                break
-            at, byte = found.end(), found.group()
-            if byte == b'"':
-                self.in_string = not self.in_string
-            elif byte == b"\\":
-                at += 1
-            elif byte in b"{[":
-                self.depth += 1
+            elif self.in_string:
+                quote = blotted.find(b'"', at)
+                if quote < 0:
+                    self.escaped = int(blotted.endswith(b"\\"))
+                    break
+                self.in_string, at = False, quote + 1
             else:
-                self.depth -= 1
-                if self.depth == 0:
-                    self.frame.add(data[start:at])
-                    yield self.frame.take()
+                found = self.NEXT.search(data, at)
+                if not found:
+                    break
+                byte, at = found.group(), found.end()
+                if byte == b'"':
+                    self.in_string = True
+                elif byte in b"{[":
+                    self.depth += 1
+                else:
+                    self.depth -= 1
+                    if self.depth == 0:
+                        self.frame.add(data[start:at])
+                        yield self.frame.take()
         if self.depth:
-            self.skip = max(0, at - len(data))
             self.frame.add(data[start:])
 
 
