@@ -192,9 +192,8 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
         }
         Entry::Closed { report, .. } => {
             let report = json!({
-                "closed": report.closed,
+                "failedWaiters": report.refused,
                 "cut": report.cut,
-                "refused": report.refused,
                 "durationMs": report.duration.as_secs_f64() * 1e3,
             });
             values.set(at + 2, report.to_string())?;
