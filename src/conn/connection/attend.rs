@@ -241,7 +241,9 @@ impl Connection {
     fn fail(self: &Arc<Self>, fault: Fault) -> Next {
         let mut line = self.line();
         let phase = line.phase;
-        let fault = fault.delivered(line.delivered());
+        // What a quiet connection wrote and received was another exchange's.
+        let running = matches!(phase, Phase::Busy | Phase::Draining);
+        let fault = if running { fault.delivered(line.delivered()) } else { fault };
         line.end();
         drop(line);
         match phase {
