@@ -145,12 +145,10 @@ export interface CloseOptions {
 
 /** How a pool was closed. */
 export interface CloseReport {
-  /** Connections closed, those that were cut among them. */
-  closed: number
+  /** Calls that were still waiting, and were failed with `ERR_POOL_CLOSED`. */
+  failedWaiters: number
   /** Connections that had not finished by the deadline. */
   cut: number
-  /** Calls that were still waiting, and were failed with `ERR_POOL_CLOSED`. */
-  refused: number
   durationMs: number
 }
 

@@ -4,7 +4,7 @@
 // rejects, surfaces once as a process warning, and the others still hear the event. 'error' is never emitted.
 
 const { EventEmitter } = require('node:events')
-const { inspect } = require('node:util')
+const { warn } = require('./warning')
 
 /**
  * An emitter that says when it gets its first listener and when it loses its last, so that nothing is
@@ -88,16 +88,14 @@ const warned = new WeakSet()
 /**
  * @param {Function} listener
  * @param {string} name
- * @param {unknown} error
+ * @param {unknown} thrown
  */
-function warn(listener, name, error) {
+function warnOnce(listener, name, thrown) {
   const own = /** @type {any} */ (listener).listener ?? listener
   if (warned.has(own)) return
   warned.add(own)
-  process.emitWarning(`A listener of '${name}' threw; the pool goes on without it.`, {
-    type: 'PoolListenerWarning',
-    detail: inspect(error),
-  })
+  const message = `A listener of '${name}' threw; the pool goes on without it.`
+  warn('PoolListenerWarning', message, thrown)
 }
 
 /**
@@ -111,10 +109,10 @@ function deliver(emitter, name, payload) {
     try {
       const returned = Reflect.apply(listener, emitter, [payload])
       if (typeof returned?.then === 'function') {
-        returned.then(undefined, (/** @type {unknown} */ error) => warn(listener, name, error))
+        returned.then(undefined, (/** @type {unknown} */ error) => warnOnce(listener, name, error))
       }
     } catch (error) {
-      warn(listener, name, error)
+      warnOnce(listener, name, error)
     }
   }
 }

@@ -5,9 +5,9 @@
 // environment (main thread, worker thread).
 
 const { setImmediate } = require('node:timers')
-const { inspect } = require('node:util')
 const { Entry, NativeOutbox } = require('./binding')
 const { Ticket } = require('./ticket')
+const { warn } = require('./warning')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 
@@ -139,10 +139,7 @@ class Outbox {
 
 /** @param {unknown} error a defect of this package, told without ending the process */
 function complain(error) {
-  process.emitWarning('blender-pool met a defect of its own; please report it.', {
-    type: 'PoolDefectWarning',
-    detail: inspect(error),
-  })
+  warn('PoolDefectWarning', 'blender-pool met a defect of its own; please report it.', error)
 }
 
 module.exports = { Outbox }
