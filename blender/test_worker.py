@@ -694,6 +694,20 @@ class Stopping(unittest.TestCase):
         self.stopped(worker, 1)
         worker.process.stdin = open(os.devnull)
 
+    def test_it_ends_when_its_parent_is_gone_before_it_listens(self):
+        process = subprocess.Popen(
+            command_line("--port", "0", "--exit-with-parent"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.kill)
+        process.stdin.close()
+        process.stdout.close()
+        ended = process.wait(START_SECONDS)
+        if not os.environ.get("BLENDER_BIN"):  # Blender itself may die of its broken stdout first
+            self.assertEqual(ended, 0)
+
     def test_the_listening_line_is_printed_once(self):
         worker = self.start()
         self.assertEqual(len([line for line in worker.lines if LISTENING.match(line)]), 1)

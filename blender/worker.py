@@ -1087,6 +1087,8 @@ def start_blender(empty):
 
 def main():
     chosen = options(own_arguments())
+    if hasattr(signal, "SIGPIPE"):  # Python ignores it by itself, but not inside Blender
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     try:
         listener = listen_on(chosen.host, chosen.port, chosen.allow_remote)
         start_blender(chosen.empty)
@@ -1100,16 +1102,17 @@ def main():
     hub = Hub(listener, DIALECTS[chosen.dialect], requests)
     stop_on_signals(hub)
     listener.listen(128)
+    host, port = listener.getsockname()[:2]
     hub.start()
     if chosen.exit_with_parent:
         stop_with_parent(hub)
 
-    host, port = listener.getsockname()[:2]
-    print(
-        f"blender-pool worker listening on {f'[{host}]' if ':' in host else host}:{port} "
-        f"(dialect {chosen.dialect}, Blender {blender_version()}, pid {os.getpid()})",
-        flush=True,
-    )
+    with contextlib.suppress(OSError):  # whoever waited for this line may be gone already
+        print(
+            f"blender-pool worker listening on {f'[{host}]' if ':' in host else host}:{port} "
+            f"(dialect {chosen.dialect}, Blender {blender_version()}, pid {os.getpid()})",
+            flush=True,
+        )
     with contextlib.suppress(KeyboardInterrupt):
         work(hub, requests)
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -1119,18 +1122,25 @@ def main():
     return 1 if hub.failed else 0
 
 
-def leave(code):
-    """Ends the process without Blender's own teardown, which waits for ever for Python's threads.
-    What it would clean up is its temporary folder."""
-    if "bpy" in sys.modules:
+def run():
+    """main(), and the end of the process whichever way main() ends. Never Blender's own teardown:
+    it waits for ever for Python's threads. What it would clean up is its temporary folder."""
+    code = 1
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 1
+    except BaseException as error:
+        log(summary(error))
+    with contextlib.suppress(Exception):
         folder = os.path.normpath(sys.modules["bpy"].app.tempdir)
         if os.path.basename(folder).startswith("blender_"):  # else it is everybody's
             shutil.rmtree(folder, ignore_errors=True)
     for stream in (sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
+        with contextlib.suppress(Exception):
             stream.flush()
     os._exit(code)
 
 
 if __name__ == "__main__":
-    leave(main())
+    run()
