@@ -123,8 +123,10 @@ pub struct Cause {
     pub errno: Option<i32>,
     /// The call that failed: `connect`, `read` or `write`.
     pub syscall: Option<&'static str>,
-    /// Where it was going.
+    /// Where it was going: a host, or a path.
     pub address: Option<String>,
+    /// Where it was going, over TCP.
+    pub port: Option<u16>,
 }
 
 impl Cause {
@@ -142,12 +144,20 @@ impl Cause {
             errno: error.raw_os_error(),
             syscall: Some(syscall),
             address: Some(address),
+            port: None,
         }
     }
 
     /// A cause that is only a sentence.
     pub fn text(message: impl Into<String>) -> Self {
-        Cause { message: message.into(), code: None, errno: None, syscall: None, address: None }
+        Cause {
+            message: message.into(),
+            code: None,
+            errno: None,
+            syscall: None,
+            address: None,
+            port: None,
+        }
     }
 }
 
@@ -309,6 +319,9 @@ impl Fault {
             }
             if let Some(address) = &cause.address {
                 slots.insert("address".into(), json!(address));
+            }
+            if let Some(port) = cause.port {
+                slots.insert("port".into(), json!(port));
             }
             fields.insert("cause".into(), below);
         }

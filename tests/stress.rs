@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use blender_pool::conn::Reply;
 use blender_pool::fault::Fault;
-use blender_pool::pool::connection_pool::{Command, Held};
-use blender_pool::pool::{Cancelled, CloseReport, ConnectionPool, LeaseInfo, Options, Sink};
+use blender_pool::pool::{
+    Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo, Options, Sink,
+};
 use blender_pool::wire::Dialect;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};

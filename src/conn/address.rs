@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::fault::Cause;
+
 /// The port most Blender add-ons listen on.
 pub const DEFAULT_PORT: u16 = 9876;
 
@@ -72,6 +74,19 @@ impl Address {
                 Err(_) => is_localhost(host),
             },
         }
+    }
+
+    /// What the operating system said of a call to this address.
+    pub(super) fn cause(&self, error: &std::io::Error, syscall: &'static str) -> Cause {
+        let mut cause = Cause::io(error, syscall, self.to_string());
+        match self {
+            Address::Tcp { host, port } => {
+                cause.address = Some(host.clone());
+                cause.port = Some(*port);
+            }
+            Address::Unix(path) => cause.address = Some(path.display().to_string()),
+        }
+        cause
     }
 
     /// The IP addresses to try, in order, where they are known without a look-up.

@@ -11,7 +11,7 @@ use tracing::debug;
 
 use super::connection::complaint::excerpt;
 use super::dial::dial;
-use super::open::{Target, write_all};
+use super::target::Target;
 use crate::fault::{Cause, Code, Fault};
 use crate::wire::{DIALECTS, Dialect, probe};
 
@@ -31,12 +31,8 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
     let name = &target.name;
     let mut bytes = Vec::with_capacity(1024);
     for (request, wait) in [(probe::REQUEST, FIRST), (probe::NUDGE, SECOND)] {
-        if let Err(error) = write_all(&stream, request).await {
-            return Err(hung_up(target, &bytes).cause(Cause::io(
-                &error,
-                "write",
-                target.address.to_string(),
-            )));
+        if let Err(error) = stream.write_all(request).await {
+            return Err(hung_up(target, &bytes).cause(target.address.cause(&error, "write")));
         }
         let deadline = Instant::now() + wait;
         while let Ok(ready) = timeout_at(deadline, stream.readable()).await {
@@ -46,11 +42,7 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
                 Ok(_) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
                 Err(error) => {
-                    return Err(hung_up(target, &bytes).cause(Cause::io(
-                        &error,
-                        "read",
-                        target.address.to_string(),
-                    )));
+                    return Err(hung_up(target, &bytes).cause(target.address.cause(&error, "read")));
                 }
             }
             match probe::recognise(&bytes) {

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::address::Address;
 use super::stream::Stream;
-use crate::fault::{Cause, Code, Fault};
+use crate::fault::{Code, Fault};
 
 /// How long one address is tried alone before the next is tried beside it (RFC 8305 proposes
 /// 250 ms).
@@ -31,20 +31,14 @@ pub async fn dial(address: &Address, limit: Duration) -> Result<Stream, Fault> {
             let millis = limit.as_millis();
             Err(Fault::new(Code::Connect, format!("{address} did not accept a connection within {millis} ms"))
                 .advice("The machine may be unreachable, or Blender too busy to accept: check host, port and firewall, or raise connectTimeoutMs.")
-                .cause(Cause {
-                    message: format!("connect ETIMEDOUT {address}"),
-                    code: Some("ETIMEDOUT"),
-                    errno: None,
-                    syscall: Some("connect"),
-                    address: Some(address.to_string()),
-                }))
+                .cause(address.cause(&io::ErrorKind::TimedOut.into(), "connect")))
         }
     }
 }
 
 fn refusal(address: &Address, error: &io::Error) -> Fault {
     let fault = Fault::new(Code::Connect, format!("cannot connect to {address}: {error}"))
-        .cause(Cause::io(error, "connect", address.to_string()));
+        .cause(address.cause(error, "connect"));
     match error.kind() {
         io::ErrorKind::ConnectionRefused => fault.advice(
             "Nothing listens there. Start Blender, enable the add-on and start its server, then check host and port.",
@@ -125,6 +119,6 @@ mod tests {
         assert_eq!(fault.code(), Code::Connect);
         let cause = fault.cause_of().unwrap();
         assert_eq!(cause.code, Some("ECONNREFUSED"));
-        assert_eq!(cause.address.as_deref(), Some(address.to_string().as_str()));
+        assert_eq!((cause.address.as_deref(), cause.port), (Some("127.0.0.1"), Some(port)));
     }
 }

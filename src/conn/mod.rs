@@ -2,6 +2,7 @@
 //!
 //! - [`address`]: where a Blender listens, as text and as a value.
 //! - [`stream`]: a TCP or Unix socket behind one face.
+//! - [`target`]: one Blender, as everything that connects to it knows it.
 //! - [`dial`]: opening a stream, both address families of `localhost`.
 //! - [`connection`]: one exchange at a time over one stream, or over one stream per exchange.
 //! - [`open`]: a dialled connection that has proved it answers.
@@ -16,7 +17,9 @@ pub mod detect;
 pub mod dial;
 pub mod open;
 pub mod stream;
+pub mod target;
 
 pub use address::Address;
 pub use connection::{Connection, Ending, Outcome, Owner, Reply};
-pub use open::{Opening, Target};
+pub use open::Opening;
+pub use target::Target;

@@ -5,42 +5,19 @@
 //! connected. Where the dialect asks for it, a connection is therefore not open before a ping has
 //! come back.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use super::address::Address;
+use super::connection::Connection;
 use super::connection::complaint::excerpt;
-use super::connection::{Connection, Owner};
 use super::detect::detect;
 use super::dial::dial;
 use super::stream::Stream;
+use super::target::Target;
 use crate::fault::{Cause, Code, Fault};
 use crate::wire::{Dialect, Framer};
-
-/// One Blender as connections see it: the same for all connections to it.
-#[derive(Debug)]
-pub struct Target {
-    /// The pool's name, for log lines.
-    pub pool: Arc<str>,
-    /// The endpoint's name.
-    pub name: Arc<str>,
-    /// Where it listens.
-    pub address: Address,
-    /// For one attempt, and for the ping after it.
-    pub connect_timeout: Duration,
-    /// A longer reply ends the connection.
-    pub max_reply_bytes: usize,
-    /// Overrides the dialect's own habit.
-    pub ping_on_connect: Option<bool>,
-    /// Where per-request streams are served.
-    pub runtime: Handle,
-    /// Who is told what becomes of connections.
-    pub owner: Weak<dyn Owner>,
-}
 
 /// For whom a connection is opened.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +54,7 @@ pub async fn open(target: Arc<Target>, opening: Opening) -> Result<Arc<Connectio
     let ping = target.ping_on_connect.unwrap_or(dialect.policy.ping_on_connect);
     if ping && let Some(request) = dialect.encode_ping(id) {
         let deadline = Instant::now() + target.connect_timeout;
-        match timeout_at(
-            deadline,
-            round_trip(&stream, dialect, id, &request, target.max_reply_bytes),
-        )
-        .await
-        {
+        match timeout_at(deadline, round_trip(&target, &stream, dialect, id, &request)).await {
             Ok(answer) => answer.map_err(|fault| fault.endpoint(&*target.name).connection(id))?,
             Err(_) => return Err(silence(&target, id)),
         }
@@ -105,21 +77,21 @@ fn silence(target: &Target, id: u64) -> Fault {
 
 /// Writes one request and reads one reply, on a stream that nobody else knows yet.
 async fn round_trip(
+    target: &Target,
     stream: &Stream,
     dialect: &'static Dialect,
     exchange: u64,
     request: &[u8],
-    max_reply_bytes: usize,
 ) -> Result<(), Fault> {
     let lost = |error: std::io::Error| {
         Fault::new(
             Code::Connect,
             format!("the connection broke before it answered a ping: {error}"),
         )
-        .cause(Cause::io(&error, "read", "the new connection"))
+        .cause(target.address.cause(&error, "read"))
     };
-    write_all(stream, request).await.map_err(lost)?;
-    let mut framer = Framer::new(dialect.framing, max_reply_bytes);
+    stream.write_all(request).await.map_err(lost)?;
+    let mut framer = Framer::new(dialect.framing, target.max_reply_bytes);
     let mut bytes = Vec::with_capacity(512);
     loop {
         stream.readable().await.map_err(lost)?;
@@ -162,17 +134,4 @@ fn stranger(dialect: &Dialect, why: &str, bytes: &[u8]) -> Fault {
         ),
     )
     .advice("Check which add-on listens on that port, and set dialect to match (or to 'auto').")
-}
-
-/// Writes all of `bytes`.
-pub(super) async fn write_all(stream: &Stream, mut bytes: &[u8]) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        stream.writable().await?;
-        match stream.try_write(bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -69,6 +69,19 @@ impl Stream {
         Ok(written)
     }
 
+    /// Writes all of `bytes`, for as long as it takes. Not cancel safe: part of them may be gone.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.writable().await?;
+            match self.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Ends both directions now; whoever waits for bytes is told.
     pub fn shutdown(&self) {
         // An error means that the socket has ended already, which is what was wanted.

@@ -12,8 +12,7 @@ use napi_derive::napi;
 use super::outbox::{Outbox, PoolSink, lease_array};
 use super::{log, runtime};
 use crate::fault::{Code, Fault};
-use crate::pool::connection_pool::{Command, Held};
-use crate::pool::{Cancelled, ConnectionPool, Lease, Options};
+use crate::pool::{Cancelled, Command, ConnectionPool, Held, Lease, Options};
 
 /// A connection pool, as the facade sees it.
 #[napi]

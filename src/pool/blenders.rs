@@ -8,40 +8,19 @@ use futures::future::{BoxFuture, FutureExt};
 use serde_json::json;
 use tracing::{debug, info};
 
-use super::connection_pool::{Command, LeaseInfo, Sink};
+use super::call::{Answer, Call, LeaseInfo, Sink, Want};
 use super::engine::Engine;
 use super::event::Event;
 use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
 use super::options::Options;
+use crate::conn::Target;
 use crate::conn::connection::{Connection, Ending, Outcome, Owner};
-use crate::conn::open::{Opening, Target, open};
+use crate::conn::open::{Opening, open};
 use crate::fault::{Code, Delivered, Fault};
 use crate::wire::Dialect;
 
 /// Connects in flight for an endpoint whose dialect has no habit of its own.
 const DEFAULT_MAX_CONNECTING: usize = 2;
-
-/// What a caller handed in. Opaque; public because the engine is.
-#[derive(Debug)]
-pub struct Call {
-    pub(super) ticket: u64,
-    pub(super) want: Want,
-}
-
-#[derive(Debug)]
-pub(super) enum Want {
-    Command(Command),
-    Hold(Arc<Mutex<Answer>>),
-}
-
-/// Where the grant of a held connection goes: to the call that is still being made, or to its
-/// ticket.
-#[derive(Debug)]
-pub(super) enum Answer {
-    Awaited,
-    Here(LeaseInfo),
-    ByTicket,
-}
 
 /// What the engine needs to know of Blenders. Opaque; public because the engine is.
 pub struct Blenders {
@@ -172,7 +151,7 @@ impl Face for Blenders {
             lease: grant.lease,
             id: grant.id,
             endpoint: grant.endpoint,
-            created_at_ms: epoch_ms(grant.age),
+            created_at_ms: epoch_ms(grant.age).round(),
             uses: grant.uses,
             dialect: grant.resource.dialect(),
         };

@@ -10,61 +10,16 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::blenders::{
-    Answer, Blender, Blenders, Call, Want, cannot_encode, epoch_ms, lock, too_large,
-};
+use super::blenders::{Blender, Blenders, cannot_encode, epoch_ms, lock, too_large};
+use super::call::{Answer, Call, Command, LeaseInfo, Sink, Want};
 use super::endpoint_options::EndpointOptions;
 use super::engine::{Cancelled, Engine};
-use super::face::CloseReport;
 use super::options::Options;
 use super::request::Kind;
 use super::table::Lease;
-use crate::conn::connection::{Owner, Reply};
-use crate::conn::open::Target;
+use crate::conn::Target;
+use crate::conn::connection::Owner;
 use crate::fault::{Code, Fault};
-use crate::wire::Dialect;
-
-/// Where results go. Called from any thread; must not block and must not call back.
-pub trait Sink: Send + Sync + 'static {
-    /// The reply to a command.
-    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool);
-    /// A connection for a caller that asked to hold one.
-    fn lease(&self, ticket: u64, lease: LeaseInfo);
-    /// A call came to nothing.
-    fn fault(&self, ticket: u64, fault: Fault);
-    /// Something happened (JSON with its name under `event`).
-    fn event(&self, event: Value);
-    /// The pool is closed.
-    fn closed(&self, report: CloseReport);
-}
-
-/// A held connection, as its holder sees it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LeaseInfo {
-    /// What to hand back.
-    pub lease: Lease,
-    /// The connection's number.
-    pub id: u64,
-    /// Index of its endpoint.
-    pub endpoint: usize,
-    /// When it was opened, in milliseconds since 1970.
-    pub created_at_ms: f64,
-    /// How often it was used before.
-    pub uses: u64,
-    /// What it speaks.
-    pub dialect: &'static Dialect,
-}
-
-/// A command in the pool's own terms; the dialect's row turns it into bytes.
-#[derive(Clone, Debug)]
-pub struct Command {
-    /// Its type.
-    pub kind: String,
-    /// Its parameters: the text of one JSON object.
-    pub params: String,
-    /// Whether the caller wants the reply's bytes as they are.
-    pub raw: bool,
-}
 
 /// How a call to hold a connection went.
 #[derive(Debug)]

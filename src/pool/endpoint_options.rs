@@ -3,14 +3,13 @@
 use std::collections::HashSet;
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::options::{dialect_names, refuse};
 use super::table::MAX_SLOTS;
 use crate::conn::Address;
 use crate::conn::address::DEFAULT_PORT;
-use crate::fault::Fault;
-use crate::wire::{Dialect, dialect};
+use crate::fault::{Code, Fault};
+use crate::wire::{DIALECTS, Dialect, dialect};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -138,4 +137,16 @@ impl RawEndpoint {
         }
         Ok(EndpointOptions { name, address, dialect, max_connections })
     }
+}
+
+/// An option that cannot be: which, its value, and why.
+pub(super) fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
+    let value = value.into();
+    Fault::new(Code::InvalidOption, format!("{option}: {value} {why}"))
+        .detail("option", option)
+        .detail("value", value)
+}
+
+pub(super) fn dialect_names() -> Vec<&'static str> {
+    std::iter::once("auto").chain(DIALECTS.iter().map(|row| row.name)).collect()
 }

@@ -6,12 +6,13 @@
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
 //! - [`options`], [`endpoint_options`]: the option table of the connection pool.
-//! - [`blenders`], [`connection_pool`]: the engine over connections to Blenders.
+//! - [`call`], [`blenders`], [`connection_pool`]: the engine over connections to Blenders.
 //!
 //! The engine is generic over what a slot holds. This room never imports napi.
 
 pub mod backoff;
 pub mod blenders;
+pub mod call;
 pub mod connection_pool;
 mod core;
 pub mod deadlines;
@@ -29,7 +30,8 @@ pub mod stats;
 pub mod table;
 pub mod words;
 
-pub use connection_pool::{ConnectionPool, LeaseInfo, Sink};
+pub use call::{Command, LeaseInfo, Sink};
+pub use connection_pool::{ConnectionPool, Held};
 pub use engine::{Cancelled, Engine};
 pub use face::{CloseReport, Face, Grant, Habits, Opened, Start};
 pub use options::Options;

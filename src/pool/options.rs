@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::backoff::Backoff;
-use super::endpoint_options::{EndpointOptions, RawEndpoint, parse_dialect};
+use super::endpoint_options::{EndpointOptions, RawEndpoint, dialect_names, parse_dialect, refuse};
 use super::settings::Settings;
 use super::table::MAX_SLOTS;
 use crate::fault::{Code, Fault};
-use crate::wire::{DIALECTS, Dialect};
+use crate::wire::Dialect;
 
 /// What a value must be. Ranges are inclusive.
 #[derive(Clone, Copy, Debug)]
@@ -115,10 +115,6 @@ impl OptionRow {
     }
 }
 
-pub(super) fn dialect_names() -> Vec<&'static str> {
-    std::iter::once("auto").chain(DIALECTS.iter().map(|row| row.name)).collect()
-}
-
 /// What the facade passes on. Every name is a row's; `None` is its default.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -165,13 +161,6 @@ pub struct Options {
     pub max_request_bytes: Option<usize>,
     /// Overrides the dialects' own.
     pub max_reply_bytes: Option<usize>,
-}
-
-pub(super) fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
-    let value = value.into();
-    Fault::new(Code::InvalidOption, format!("{option}: {value} {why}"))
-        .detail("option", option)
-        .detail("value", value)
 }
 
 impl Options {

@@ -5,7 +5,6 @@
 use super::framing::Framing;
 use super::reply::ReplyShape;
 use super::request::{Kinds, Member, RequestShape};
-use super::table::DIALECTS;
 use serde_json::{Value, json};
 
 /// What one add-on speaks.
@@ -77,11 +76,6 @@ impl Policy {
 }
 
 impl Dialect {
-    /// The row's place in [`DIALECTS`]; the length of the table for a row that is not in it.
-    pub fn index(&self) -> usize {
-        DIALECTS.iter().position(|row| std::ptr::eq(row, self)).unwrap_or(DIALECTS.len())
-    }
-
     /// Whether the add-on takes any type of command, as far as the pool can know.
     pub fn takes_any_kind(&self) -> bool {
         matches!(self.request.kinds, Kinds::Any)

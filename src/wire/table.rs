@@ -137,6 +137,13 @@ pub fn dialect(name: &str) -> Option<&'static Dialect> {
     DIALECTS.iter().find(|row| row.name == name)
 }
 
+impl Dialect {
+    /// The row's place in [`DIALECTS`]; the length of the table for a row that is not in it.
+    pub fn index(&self) -> usize {
+        DIALECTS.iter().position(|row| std::ptr::eq(row, self)).unwrap_or(DIALECTS.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

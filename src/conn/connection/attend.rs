@@ -283,7 +283,7 @@ impl Connection {
         let name = &self.target.name;
         let fault = self
             .fault(Code::ConnectionLost, format!("the connection to {name} broke: {error}"))
-            .cause(Cause::io(error, "read", self.target.address.to_string()));
+            .cause(self.target.address.cause(error, "read"));
         self.fail(fault)
     }
 }

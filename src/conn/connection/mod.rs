@@ -30,8 +30,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::open::Target;
 use super::stream::Stream;
+use super::target::Target;
 use crate::fault::{Delivered, Fault};
 use crate::wire::Dialect;
 

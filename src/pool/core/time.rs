@@ -90,9 +90,10 @@ impl<F: Face> Core<F> {
                     .cause_of()
                     .cloned()
                     .unwrap_or_else(|| crate::fault::Cause::text(last.message()));
-                fault = fault
-                    .cause(cause)
-                    .advice(format!("Opening a connection is what fails: {}", last.message()));
+                fault = fault.cause(cause).advice(format!(
+                    "Opening a connection is what fails: {}. Mend that first.",
+                    last.message()
+                ));
             }
         }
         fault

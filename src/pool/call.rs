@@ -1,0 +1,75 @@
+//! What callers hand in and what they get back.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::face::CloseReport;
+use super::table::Lease;
+use crate::conn::Reply;
+use crate::fault::Fault;
+use crate::wire::Dialect;
+
+/// Where results go. Called from any thread; must not block and must not call back.
+pub trait Sink: Send + Sync + 'static {
+    /// The reply to a command.
+    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool);
+    /// A connection for a caller that asked to hold one.
+    fn lease(&self, ticket: u64, lease: LeaseInfo);
+    /// A call came to nothing.
+    fn fault(&self, ticket: u64, fault: Fault);
+    /// Something happened (JSON with its name under `event`).
+    fn event(&self, event: Value);
+    /// The pool is closed.
+    fn closed(&self, report: CloseReport);
+}
+
+/// A held connection, as its holder sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeaseInfo {
+    /// What to hand back.
+    pub lease: Lease,
+    /// The connection's number.
+    pub id: u64,
+    /// Index of its endpoint.
+    pub endpoint: usize,
+    /// When it was opened, in milliseconds since 1970.
+    pub created_at_ms: f64,
+    /// How often it was used before.
+    pub uses: u64,
+    /// What it speaks.
+    pub dialect: &'static Dialect,
+}
+
+/// A command in the pool's own terms; the dialect's row turns it into bytes.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Its type.
+    pub kind: String,
+    /// Its parameters: the text of one JSON object.
+    pub params: String,
+    /// Whether the caller wants the reply's bytes as they are.
+    pub raw: bool,
+}
+
+/// What a caller handed in. Opaque; public because the engine is.
+#[derive(Debug)]
+pub struct Call {
+    pub(super) ticket: u64,
+    pub(super) want: Want,
+}
+
+#[derive(Debug)]
+pub(super) enum Want {
+    Command(Command),
+    Hold(Arc<Mutex<Answer>>),
+}
+
+/// Where the grant of a held connection goes: to the call that is still being made, or to its
+/// ticket.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Awaited,
+    Here(LeaseInfo),
+    ByTicket,
+}
