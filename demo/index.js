@@ -71,7 +71,8 @@ async function demo(chosen) {
     const began = performance.now()
     await fs.writeFile(PICTURE, image(await once(work, photo())))
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
-    screen.note(`rendered in ${seconds} s: ${path.relative(process.cwd(), PICTURE)}`)
+    const what = blender.kind === 'simulator' ? "the simulator's sketch" : 'rendered'
+    screen.note(`${what} in ${seconds} s: ${path.relative(process.cwd(), PICTURE)}`)
   }
 
   const stats = pool.stats()
