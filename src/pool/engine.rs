@@ -94,6 +94,7 @@ impl<F: Face> Engine<F> {
     }
 
     fn carry_out(&self, effects: Effects<F>) {
+        let _inside = self.span.enter();
         for effect in effects {
             match effect {
                 Effect::Open { endpoint, slot, id } => self.open(endpoint, slot, id),

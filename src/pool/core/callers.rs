@@ -155,6 +155,7 @@ impl<F: Face> Core<F> {
         }
         self.check_holder(lease)?;
         self.counters.released += 1;
+        let fault = self.about(lease.slot, fault);
         let running = self.slots[lease.slot as usize].running;
         if let Some(key) = running {
             let request = self.take_out(key);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Phase, Running, Timer};
-use crate::fault::{Code, Fault};
+use crate::fault::{Code, Delivered, Fault};
 use crate::pool::event::{Event, Reason};
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
@@ -40,6 +40,8 @@ impl<F: Face> Core<F> {
     /// that what it holds is closed.
     pub(super) fn take_away(&mut self, at: u32, reason: Reason, fault: Fault, fx: &mut Effects<F>) {
         let (state, _) = self.table.read(at);
+        // Whatever became of the running job, nothing was sent of those behind it.
+        let fault = fault.delivered(Delivered::No);
         let slot = &mut self.slots[at as usize];
         slot.reason.get_or_insert(reason);
         let moved = match (state, slot.lease.take()) {
@@ -95,10 +97,13 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn lost_fault(&self, at: u32, message: &str) -> Fault {
+        self.about(at, Fault::new(Code::ConnectionLost, message))
+    }
+
+    /// The fault, with where it happened.
+    pub(super) fn about(&self, at: u32, fault: Fault) -> Fault {
         let slot = &self.slots[at as usize];
-        Fault::new(Code::ConnectionLost, message)
-            .endpoint(&*self.endpoints[slot.endpoint].name)
-            .connection(slot.id)
+        fault.endpoint(&*self.endpoints[slot.endpoint].name).connection(slot.id)
     }
 
     /// Closes what was to be closed at a quiet endpoint, as soon as nothing runs there.

@@ -23,6 +23,8 @@ impl<F: Face> Core<F> {
         self.give_out(now, fx);
         self.put_back();
         self.open_missing(now, fx);
+        // Opening may have had to make room first.
+        self.say_farewells(now, fx);
         if self.phase == Phase::Closing {
             self.close_idle(fx);
         }
