@@ -277,6 +277,11 @@ impl Fault {
         self.delivered
     }
 
+    /// Whether it has this detail.
+    pub fn has(&self, name: &str) -> bool {
+        self.inner.details.contains_key(name)
+    }
+
     /// What lies below, where something does.
     pub fn cause_of(&self) -> Option<&Cause> {
         self.inner.cause.as_ref()

@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::{debug, info};
 
 use super::call::{Answer, Call, LeaseInfo, Sink, Want};
+use super::core::time::NEVER_ANSWERED;
 use super::engine::Engine;
 use super::event::Event;
 use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
@@ -72,6 +73,13 @@ impl Blenders {
             max_in_flight: options.max_in_flight.unwrap_or(or(policy.max_in_flight, usize::MAX)),
             max_slots: max_connections.unwrap_or(all).min(or(policy.max_connections, usize::MAX)),
             quiet: policy.quiet,
+        }
+    }
+
+    /// What listens there after this may be something else.
+    fn forget_dialect(&self, target: &Arc<Target>) {
+        if let Some(blender) = self.endpoints.iter().find(|b| Arc::ptr_eq(&b.target, target)) {
+            *lock(&blender.detected) = None;
         }
     }
 
@@ -145,7 +153,7 @@ impl Face for Blenders {
         resource.cut(exchange, drain)
     }
 
-    fn granted(&self, job: &Call, grant: Grant<Connection>) {
+    fn granted(&self, job: &Call, grant: &Grant<Connection>) {
         let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
         let info = LeaseInfo {
             lease: grant.lease,
@@ -166,12 +174,17 @@ impl Face for Blenders {
     }
 
     fn failed(&self, job: &Call, fault: Fault) {
+        let fault = if fault.has(NEVER_ANSWERED) {
+            fault.advice("It has never answered anything: check the dialect option, and that Blender is not busy and shows no dialog.")
+        } else {
+            fault
+        };
         self.sink.fault(job.ticket, fault);
     }
 
-    fn observed(&self, event: Event) {
+    fn observed(&self, event: &Event) {
         let at = |id: u64, endpoint: usize| json!({ "connectionId": id, "endpoint": self.name_of(endpoint) });
-        let (name, mut fields) = match &event {
+        let (name, mut fields) = match event {
             Event::ConnectionCreated { id, endpoint } => ("connectionCreated", at(*id, *endpoint)),
             Event::ConnectionReady { id, endpoint, took } => {
                 let mut fields = at(*id, *endpoint);
@@ -198,9 +211,9 @@ impl Face for Blenders {
         self.sink.event(fields);
     }
 
-    fn closed(&self, report: CloseReport) {
+    fn closed(&self, report: &CloseReport) {
         info!(cut = report.cut, refused = report.refused, "closed");
-        self.sink.closed(report);
+        self.sink.closed(report.clone());
     }
 }
 
@@ -209,7 +222,7 @@ impl Owner for Engine<Blenders> {
         let (slot, id) = (connection.slot(), connection.id());
         match outcome {
             Outcome::Reply(reply) => {
-                if let Some(call) = self.finished(slot, id, !reply.ok) {
+                if let Some(call) = self.finished(slot, id, !reply.ok, reply.fit) {
                     let raw = matches!(&call.want, Want::Command(command) if command.raw);
                     self.face().sink.reply(call.ticket, reply, connection.dialect(), raw);
                 }
@@ -219,7 +232,10 @@ impl Owner for Engine<Blenders> {
                     self.face().sink.fault(call.ticket, fault);
                 }
             }
-            Outcome::Unsent(fault) => self.unsent(slot, id, fault),
+            Outcome::Unsent(fault) => {
+                self.face().forget_dialect(connection.target());
+                self.unsent(slot, id, fault);
+            }
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Endpoint {
     pub lines: Lines,
     /// Jobs of holders, waiting for their turn.
     pub turns: Fifo,
+    /// Whether it has ever shown that it answers.
+    pub answered: bool,
     pub failures: u32,
     pub last_fault: Option<Fault>,
     /// When the last attempt that failed had begun: who was queued before has had a try.
@@ -69,6 +71,7 @@ impl Endpoint {
             farewells: Vec::new(),
             lines: Lines::default(),
             turns: Fifo::default(),
+            answered: false,
             failures: 0,
             last_fault: None,
             last_try: None,
@@ -83,6 +86,7 @@ impl Endpoint {
 
     /// It answered: whatever failed before is over.
     pub fn prove(&mut self) {
+        self.answered = true;
         if self.failures > 0 {
             self.failures = 0;
             self.last_fault = None;

@@ -84,6 +84,9 @@ impl<F: Face> Engine<F> {
         let (result, wake) = {
             let mut core = self.core();
             let result = decision(&mut core, now, &mut effects);
+            // Callers and listeners are told while the lock is held, so that they are told in the
+            // order of the decisions, whatever thread made them.
+            effects.retain(|effect| !self.tell(effect));
             (result, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
@@ -91,6 +94,18 @@ impl<F: Face> Engine<F> {
         }
         self.carry_out(effects);
         result
+    }
+
+    /// Tells whoever has to be told, if that is what the effect asks for.
+    fn tell(&self, effect: &Effect<F>) -> bool {
+        match effect {
+            Effect::Grant { job, grant } => self.face.granted(job, grant),
+            Effect::Refuse { job, fault } => self.face.failed(job, fault.clone()),
+            Effect::Tell(event) => self.face.observed(event),
+            Effect::Closed(report) => self.face.closed(report),
+            _ => return false,
+        }
+        true
     }
 
     fn carry_out(&self, effects: Effects<F>) {
@@ -109,16 +124,16 @@ impl<F: Face> Engine<F> {
                         }
                     }
                 }
-                Effect::Grant { job, grant } => self.face.granted(&job, grant),
-                Effect::Refuse { job, fault } => self.face.failed(&job, fault),
                 Effect::Cut { resource, exchange, job, fault } => {
                     let delivered = self.face.cut(&resource, exchange, self.drain_timeout);
                     self.face.failed(&job, fault.delivered(delivered));
                 }
                 Effect::Close { resource } => self.face.close(&resource),
                 Effect::Abort(handle) => handle.abort(),
-                Effect::Tell(event) => self.face.observed(event),
-                Effect::Closed(report) => self.face.closed(report),
+                Effect::Grant { .. }
+                | Effect::Refuse { .. }
+                | Effect::Tell(_)
+                | Effect::Closed(_) => {}
             }
         }
     }
@@ -218,10 +233,10 @@ impl<F: Face> Engine<F> {
 
     // ---- for the face ----------------------------------------------------------------------
 
-    /// The job on `slot` is over and the slot fit for more. Returns the job unless its caller has
-    /// gone; the next one is running by then.
-    pub fn finished(&self, slot: u32, id: u64, failed: bool) -> Option<Arc<F::Job>> {
-        self.decide(|core, now, fx| core.finished(slot, id, failed, now, fx))
+    /// The job on `slot` is over. Returns the job unless its caller has gone; if the slot is fit
+    /// for more, the next one is running by then, and else [`ended`](Self::ended) follows.
+    pub fn finished(&self, slot: u32, id: u64, failed: bool, fit: bool) -> Option<Arc<F::Job>> {
+        self.decide(|core, now, fx| core.finished(slot, id, failed, fit, now, fx))
     }
 
     /// The job on `slot` failed and what the slot holds is broken; [`ended`](Self::ended) follows.

@@ -1,8 +1,9 @@
 //! What differs between pools: what a slot holds, and what is done with it.
 //!
 //! The engine decides who gets which slot and when something is opened or closed; a [`Face`] opens
-//! it, runs jobs on it and tells the callers. Every method is called without any lock held, and
-//! none may block.
+//! it, runs jobs on it and tells the callers. Methods that act are called without any lock;
+//! those that tell (`granted`, `failed`, `observed`, `closed`) under the engine's lock, which keeps
+//! their order: they must not call the engine back. None may block.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,16 +41,16 @@ pub trait Face: Send + Sync + Sized + 'static {
     fn cut(&self, resource: &Arc<Self::Resource>, exchange: u64, drain: Duration) -> Delivered;
 
     /// A caller that asked to hold a slot now does.
-    fn granted(&self, job: &Self::Job, grant: Grant<Self::Resource>);
+    fn granted(&self, job: &Self::Job, grant: &Grant<Self::Resource>);
 
     /// A job came to nothing.
     fn failed(&self, job: &Self::Job, fault: Fault);
 
     /// Something worth knowing happened. Only called while somebody [observes](super::Engine::observe).
-    fn observed(&self, event: Event);
+    fn observed(&self, event: &Event);
 
     /// The pool is closed: the last call.
-    fn closed(&self, report: CloseReport);
+    fn closed(&self, report: &CloseReport);
 }
 
 /// What [`Face::open`] opened, and the habits that go with it.

@@ -156,7 +156,7 @@ impl Face for Make {
         }
     }
 
-    fn granted(&self, job: &u64, grant: Grant<Thing>) {
+    fn granted(&self, job: &u64, grant: &Grant<Thing>) {
         let mut seen = self.seen();
         seen.tell(*job, "granted");
         let held_already = seen.held.iter().any(|(_, lease, _)| lease.slot == grant.lease.slot);
@@ -171,10 +171,10 @@ impl Face for Make {
         self.seen().tell(*job, fault.code().row().text);
     }
 
-    fn observed(&self, _: Event) {}
+    fn observed(&self, _: &Event) {}
 
-    fn closed(&self, report: CloseReport) {
-        self.seen().reports.push(report);
+    fn closed(&self, report: &CloseReport) {
+        self.seen().reports.push(report.clone());
     }
 }
 
@@ -306,7 +306,7 @@ impl World {
             Step::FailToOpen(at) => self.answer(at, Err(Fault::new(Code::Connect, "refused"))),
             Step::Finish(at) => {
                 if let Some(thing) = self.take_running(at)
-                    && let Some(job) = self.engine.finished(thing.slot, thing.id, false)
+                    && let Some(job) = self.engine.finished(thing.slot, thing.id, false, true)
                 {
                     self.seen().tell(*job, "done");
                 }
@@ -428,7 +428,7 @@ impl World {
             }
             self.answer(0, Ok(()));
             if let Some(thing) = self.take_running(0)
-                && let Some(job) = self.engine.finished(thing.slot, thing.id, false)
+                && let Some(job) = self.engine.finished(thing.slot, thing.id, false, true)
             {
                 self.seen().tell(*job, "done");
             }

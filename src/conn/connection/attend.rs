@@ -222,7 +222,7 @@ impl Connection {
         if let Some(owner) = self.owner.upgrade() {
             owner.settled(
                 self,
-                Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok }),
+                Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok, fit }),
             );
         }
         if parted {

@@ -47,7 +47,7 @@ pub trait Owner: Send + Sync + 'static {
 /// How an exchange came out.
 #[derive(Debug)]
 pub enum Outcome {
-    /// A whole, well-formed reply. The connection is fit for the next command.
+    /// A whole, well-formed reply.
     Reply(Reply),
     /// No reply. The connection is over: [`Owner::ended`] follows.
     Failed(Fault),
@@ -65,6 +65,8 @@ pub struct Reply {
     pub ascii: bool,
     /// Whether the add-on says it succeeded.
     pub ok: bool,
+    /// Whether the connection is fit for the next command; if not, [`Owner::ended`] follows.
+    pub fit: bool,
 }
 
 /// Why a connection is over.
@@ -222,6 +224,11 @@ impl Connection {
         self.slot
     }
 
+    /// Where it leads.
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
     /// What it speaks.
     pub fn dialect(&self) -> &'static Dialect {
         self.dialect
@@ -309,8 +316,9 @@ impl Connection {
     /// Closes the socket. A running exchange fails; draining stops. [`Owner::ended`] follows.
     pub fn close(self: &Arc<Self>) {
         let mut line = self.line();
-        line.closing = true;
         let was = line.phase;
+        // One that is over already ended for a reason of its own.
+        line.closing |= was != Phase::Over;
         let no_task = line.stream.is_none() && was == Phase::Quiet;
         match was {
             Phase::Over => return,

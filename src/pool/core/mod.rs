@@ -12,7 +12,7 @@ mod outcomes;
 mod patience;
 mod requests;
 mod serving;
-mod time;
+pub(super) mod time;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -11,13 +11,14 @@ use crate::pool::face::Face;
 use crate::pool::request::{Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
-    /// The job that was started on `at` is over, and what the slot holds is fit for more. Returns
-    /// the job, unless its caller has gone.
+    /// The job that was started on `at` is over. What the slot holds is fit for more, or else it
+    /// has ended and will [say so](Self::ended). Returns the job, unless its caller has gone.
     pub(in crate::pool) fn finished(
         &mut self,
         at: u32,
         id: u64,
         failed: bool,
+        fit: bool,
         now: Instant,
         fx: &mut Effects<F>,
     ) -> Option<Arc<F::Job>> {
@@ -25,9 +26,14 @@ impl<F: Face> Core<F> {
         self.counters.command_errors += u64::from(failed);
         self.endpoints[self.slots[at as usize].endpoint].prove();
         let request = self.take_out(key);
-        self.end_flight(at);
-        self.next_for(at, now, fx);
-        self.serve(now, fx);
+        if fit {
+            self.end_flight(at);
+            self.next_for(at, now, fx);
+            self.serve(now, fx);
+        } else {
+            let fault = self.lost_fault(at, "the connection fell out of step");
+            self.take_away(at, Reason::Error, fault, fx);
+        }
         Some(request.job)
     }
 

@@ -9,6 +9,9 @@ use crate::pool::face::Face;
 use crate::pool::request::{Kind, Place, RequestKey};
 use crate::pool::state::State;
 
+/// The detail of a timeout at an endpoint that has not answered anything yet.
+pub(in crate::pool) const NEVER_ANSWERED: &str = "neverAnswered";
+
 impl<F: Face> Core<F> {
     /// Does what is due.
     pub(in crate::pool) fn tick(&mut self, now: Instant, fx: &mut Effects<F>) {
@@ -52,6 +55,8 @@ impl<F: Face> Core<F> {
         )
         .endpoint(&*name)
         .connection(self.slots[at as usize].id);
+        let answered = self.endpoints[self.slots[at as usize].endpoint].answered;
+        let fault = if answered { fault } else { fault.detail(NEVER_ANSWERED, true) };
         let cut_short = self.cut_short(at);
         if let Some((resource, exchange)) = self.cut_off(at, Reason::Error, cut_short, fx) {
             fx.push(Effect::Cut { resource, exchange, job: request.job, fault });
