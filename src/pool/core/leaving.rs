@@ -43,7 +43,10 @@ impl<F: Face> Core<F> {
         // Whatever became of the running job, nothing was sent of those behind it.
         let fault = fault.delivered(Delivered::No);
         let slot = &mut self.slots[at as usize];
-        slot.reason.get_or_insert(reason);
+        if slot.reason.is_none() {
+            slot.reason = Some(reason);
+            slot.why = (reason == Reason::Error).then(|| fault.clone());
+        }
         let moved = match (state, slot.lease.take()) {
             (State::InUse, Some(lease)) => {
                 if std::mem::take(&mut slot.held) {
@@ -142,6 +145,7 @@ impl<F: Face> Core<F> {
         if self.slots[at as usize].id != id || self.slots[at as usize].resource.is_none() {
             return;
         }
+        let died = fault.is_some();
         let lost =
             fault.clone().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
         if let Some(key) = self.slots[at as usize].running.take() {
@@ -157,7 +161,10 @@ impl<F: Face> Core<F> {
         self.take_away(at, Reason::Error, lost, fx);
         let flew = self.slots[at as usize].in_flight;
         self.end_flight(at);
-        let reason = self.slots[at as usize].reason.unwrap_or(Reason::Error);
+        let slot = &mut self.slots[at as usize];
+        let reason = slot.reason.unwrap_or(Reason::Error);
+        let why = slot.why.take();
+        let fault = if died { fault } else { why };
         self.counters.closed(reason);
         self.tell(
             fx,
@@ -190,6 +197,7 @@ impl<F: Face> Core<F> {
         slot.resource = None;
         slot.opening = None;
         slot.reason = None;
+        slot.why = None;
         slot.uses = 0;
         if self.table.reap(at).is_err() {
             self.counters.races += 1;

@@ -122,6 +122,8 @@ struct Slot<R> {
     uses: u64,
     used_at: Instant,
     reason: Option<Reason>,
+    /// The error behind the reason.
+    why: Option<Fault>,
 }
 
 pub(super) struct Core<F: Face> {
@@ -172,6 +174,7 @@ impl<F: Face> Core<F> {
             uses: 0,
             used_at: now,
             reason: None,
+            why: None,
         };
         Core {
             phase: Phase::Ready,

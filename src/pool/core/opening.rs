@@ -32,6 +32,7 @@ impl<F: Face> Core<F> {
             slot.opened_at = now;
             slot.uses = 0;
             slot.reason = None;
+            slot.why = None;
             let place = &mut self.endpoints[endpoint];
             place.adopt(at);
             place.connecting += 1;

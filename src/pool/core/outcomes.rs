@@ -117,6 +117,10 @@ impl<F: Face> Core<F> {
                 self.retire(at, Reason::Error, Some(&fault), fx);
             }
         }
+        // Those at rest there have not dialled yet either; what listens next may be something else.
+        while let Some(idle) = self.table.find_idle(&self.endpoints[endpoint].members, at) {
+            self.retire(idle, Reason::Error, Some(&fault), fx);
+        }
         self.note_failure(endpoint, began, fault, now, fx);
         self.serve(now, fx);
     }
