@@ -1,12 +1,13 @@
 'use strict'
-// Writes the tables of options, errors and add-ons into README.md from the addon's own tables, between their
-// markers. `node scripts/tables.js` rewrites them; a test compares.
+// Writes into README.md what stands elsewhere: the tables of options, errors and add-ons as the addon knows
+// them, and the example that a test runs. `node scripts/readme.js` does it; a test compares.
 
 const fs = require('node:fs')
 const path = require('node:path')
 const { tables } = require('../binding.js')
 
-const README = path.join(__dirname, '..', 'README.md')
+const ROOT = path.join(__dirname, '..')
+const README = path.join(ROOT, 'README.md')
 
 const row = (...cells) => `| ${cells.join(' | ')} |`
 const head = (...cells) => [row(...cells), `|${' --- |'.repeat(cells.length)}`]
@@ -57,14 +58,17 @@ function habits(policy) {
   return said.join('; ')
 }
 
-/** @param {string} text README.md @returns {string} the same with fresh tables */
+/** @param {string} text README.md @returns {string} the same with fresh tables and code */
 function refresh(text) {
   for (const [name, table] of Object.entries(render())) {
     const marked = new RegExp(`(<!-- table: ${name} -->\n)[^]*?(\n<!-- end -->)`)
     if (!marked.test(text)) throw new Error(`README.md has no place for the table of ${name}`)
     text = text.replace(marked, (_, open, close) => `${open}\n${table}\n${close}`)
   }
-  return text
+  const code = /(<!-- code: (\S+) -->\n```ts\n)[^]*?(```\n<!-- end -->)/g
+  return text.replace(code, (_, open, file, close) => {
+    return open + fs.readFileSync(path.join(ROOT, file), 'utf8') + close
+  })
 }
 
 module.exports = { README, refresh }
