@@ -61,11 +61,11 @@ function habits(policy) {
 /** @param {string} text README.md @returns {string} the same with fresh tables and code */
 function refresh(text) {
   for (const [name, table] of Object.entries(render())) {
-    const marked = new RegExp(`(<!-- table: ${name} -->\n)[^]*?(\n<!-- end -->)`)
+    const marked = new RegExp(`(<!-- table: ${name} -->\n)[\\s\\S]*?(\n<!-- end -->)`)
     if (!marked.test(text)) throw new Error(`README.md has no place for the table of ${name}`)
     text = text.replace(marked, (_, open, close) => `${open}\n${table}\n${close}`)
   }
-  const code = /(<!-- code: (\S+) -->\n```ts\n)[^]*?(```\n<!-- end -->)/g
+  const code = /(<!-- code: (\S+) -->\n```ts\n)[\s\S]*?(```\n<!-- end -->)/g
   return text.replace(code, (_, open, file, close) => {
     return open + fs.readFileSync(path.join(ROOT, file), 'utf8') + close
   })
