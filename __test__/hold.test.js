@@ -425,6 +425,26 @@ describe.each(['worker', 'blender-mcp'])('%s: holders and commands', (dialect) =
   })
 })
 
+test('blender-mcp: the last connection is left to a command that waits for its turn, however many want to hold it', async () => {
+  const blender = await silentStub({ dialect: 'blender-mcp' })
+  const connections = pool(blender, { maxConnections: 2 })
+  const [held, other] = await Promise.all([connections.acquire(), connections.acquire()])
+  const running = held.execute(ask('blender-mcp', { n: 1 }))
+  await blender.until(({ requests }) => requests.length === 1)
+  await other.release()
+  // A connection is idle, and one command at a time is all that this Blender takes.
+  const waiting = connections.execute(ask('blender-mcp', { n: 2 }))
+  const second = connections.acquire()
+
+  answerAll(blender)
+
+  expect((await running).result).toEqual({ n: 1 })
+  // The first holder keeps its connection all the while, and so would the second.
+  expect((await waiting).result).toEqual({ n: 2 })
+  await (await second).release()
+  await held.release()
+})
+
 describe('two endpoints', () => {
   async function twoBlenders(dialect, options) {
     const [a, b] = await Promise.all([stub({ dialect }), stub({ dialect })])
