@@ -10,6 +10,7 @@ const { createInterface } = require('node:readline')
 
 const { ConnectionPool } = require('../..')
 const { startNarrowListener, startSimulator } = require('../../simulator')
+const { quietPort: closedPort } = require('./quiet-port')
 
 const CLI = join(__dirname, '..', '..', 'simulator', 'cli.js')
 
@@ -120,15 +121,6 @@ async function simulatorProcess(...flags) {
   })
   const [line] = await once(createInterface({ input: child.stdout }), 'line')
   return { child, address: line.split(' ').at(-1) }
-}
-
-/** A port on which nothing listens. */
-async function closedPort() {
-  const server = net.createServer().listen({ host: '127.0.0.1', port: 0 })
-  await once(server, 'listening')
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 module.exports = {

@@ -36,7 +36,14 @@ macro_rules! either {
 
 impl Stream {
     /// Wraps a TCP socket: small commands leave at once, and a dead machine is noticed.
+    ///
+    /// # Errors
+    /// `ConnectionRefused` for a socket that is connected with itself: dialling a closed port of
+    /// this machine now and again meets a system that gives out that very port for the dialling.
     pub fn tcp(socket: TcpStream) -> io::Result<Self> {
+        if socket.local_addr()? == socket.peer_addr()? {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
         socket.set_nodelay(true)?;
         SockRef::from(&socket).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         Ok(Stream::Tcp(socket))
@@ -86,5 +93,21 @@ impl Stream {
     pub fn shutdown(&self) {
         // An error means that the socket has ended already, which is what was wanted.
         let _ = either!(self, socket => SockRef::from(socket).shutdown(std::net::Shutdown::Both));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpSocket;
+
+    #[tokio::test]
+    async fn a_socket_connected_with_itself_is_a_refusal() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        // Not every system lets a socket dial itself.
+        let Ok(itself) = socket.connect(own).await else { return };
+        assert_eq!(Stream::tcp(itself).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 }
