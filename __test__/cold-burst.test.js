@@ -23,9 +23,9 @@ const code = (lines) => ({ type: 'execute_code', params: { code: lines } })
 const callers = Array.from({ length: CALLERS }, (_, number) => `caller ${number}`)
 
 describe.each(['blender-mcp', 'auto'])('with the dialect %s', (dialect) => {
-  async function stage() {
+  async function stage(options) {
     const listener = await narrowListener()
-    return { listener, pool: newPool({ endpoints: listener.address, dialect }) }
+    return { listener, pool: newPool({ endpoints: listener.address, dialect, ...options }) }
   }
 
   async function expectNothingLost(listener, pool) {
@@ -64,6 +64,23 @@ describe.each(['blender-mcp', 'auto'])('with the dialect %s', (dialect) => {
       record(`burst ${round} of ${CALLERS} holders, ${dialect}`, tookMs)
       expect(tookMs).toBeLessThan(LIMIT_MS)
     }
+    await expectNothingLost(listener, pool)
+  })
+
+  test('as many holders as there are connections all have theirs before one could have stalled', async () => {
+    const { listener, pool } = await stage({ maxConnections: CALLERS })
+    const began = performance.now()
+    const held = await Promise.all(callers.map(() => pool.acquire()))
+    const tookMs = performance.now() - began
+    record(`${CALLERS} connections for ${CALLERS} holders, ${dialect}`, tookMs)
+    expect(tookMs).toBeLessThan(LIMIT_MS)
+    const replies = await Promise.all(
+      held.map((connection, at) =>
+        connection.execute(code(simulated(['print', { text: callers[at] }]))),
+      ),
+    )
+    expect(replies.map(({ result }) => result.result)).toEqual(callers.map((name) => `${name}\n`))
+    await Promise.all(held.map((connection) => connection.release()))
     await expectNothingLost(listener, pool)
   })
 

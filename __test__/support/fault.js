@@ -45,7 +45,11 @@ function expectBalanced(pool) {
   expect(stats.idle + stats.connecting + stats.unusable).toBe(stats.total)
   expect(stats.total).toBeLessThanOrEqual(stats.max)
   expect(stats.commandErrors).toBeLessThanOrEqual(stats.commands)
-  expect(pool.connections()).toHaveLength(stats.total)
+  // What was discarded may be going at this very moment, so the two are not of one instant.
+  const shown = pool.connections().length
+  const totals = [stats.total, pool.stats().total]
+  expect(shown).toBeGreaterThanOrEqual(Math.min(...totals))
+  expect(shown).toBeLessThanOrEqual(Math.max(...totals))
 }
 
 /** It answers, with the right answer, and everything adds up. */
