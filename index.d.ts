@@ -273,7 +273,7 @@ export class PoolError extends Error {
   readonly advice: string
   /** May the command have run? */
   readonly delivered: Delivered
-  /** Whether the same call may succeed later. */
+  /** Whether the same call may succeed later, and cannot run twice: never true of one that may have run. */
   readonly retryable: boolean
   /** The Blender concerned, by name. */
   readonly endpoint?: string

@@ -345,11 +345,11 @@ describe('a held connection whose server dies', () => {
     const behind = outcome(held.execute(ask('worker', { n: 2 })))
     await blender.until(({ requests }) => requests.length === 1)
     blender.kill()
-    const lost = { code: 'ERR_POOL_CONNECTION_LOST', retryable: true }
-    expect((await running).error).toMatchObject({ ...lost, delivered: 'maybe' })
-    expect((await behind).error).toMatchObject({ ...lost, delivered: 'no' })
+    const lost = { code: 'ERR_POOL_CONNECTION_LOST' }
+    expect((await running).error).toMatchObject({ ...lost, delivered: 'maybe', retryable: false })
+    expect((await behind).error).toMatchObject({ ...lost, delivered: 'no', retryable: true })
     const { error } = await outcome(held.execute(ask('worker', { n: 3 })))
-    expect(error).toMatchObject({ ...lost, delivered: 'no' })
+    expect(error).toMatchObject({ ...lost, delivered: 'no', retryable: true })
     await held.release()
     expect(blender.requests).toHaveLength(1)
   })

@@ -287,9 +287,11 @@ impl Fault {
         self.inner.cause.as_ref()
     }
 
-    /// Whether trying again, unchanged, may succeed.
+    /// Whether trying again, unchanged, may succeed and can do no harm: a command that may have run
+    /// already is not for a machine to send twice.
     pub fn is_retryable(&self) -> bool {
-        self.inner.retryable.unwrap_or(self.inner.code.row().retryable)
+        self.delivered == Delivered::No
+            && self.inner.retryable.unwrap_or(self.inner.code.row().retryable)
     }
 
     /// The fault as the facade reads it.
@@ -373,5 +375,6 @@ mod tests {
         let sent = fault.clone().delivered(Delivered::Yes);
         assert_eq!(fault.was_delivered(), Delivered::No);
         assert_eq!(sent.to_json()["delivered"], "yes");
+        assert!(fault.is_retryable() && !sent.is_retryable());
     }
 }

@@ -29,7 +29,9 @@ impl<F: Face> Core<F> {
             self.settings.backoff.pause(endpoint.failures)
         };
         let endpoint = &mut self.endpoints[at];
-        let hopeless = !fault.is_retryable();
+        // What has answered before will hardly have become something else; one odd answer of it is
+        // no reason to send everybody away.
+        let hopeless = !fault.is_retryable() && !endpoint.answered;
         endpoint.last_fault = Some(fault);
         endpoint.last_try = endpoint.last_try.max(Some(began));
         endpoint.retry_at = Some(now + pause);
