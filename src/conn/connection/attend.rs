@@ -158,19 +158,25 @@ impl Connection {
         reader: &mut Reader,
         count: usize,
     ) -> Option<Next> {
+        if reader.buffer.iter().all(|byte| self.dialect.framing.is_padding(*byte)) {
+            // It trails behind the last reply, even when the next command has been sent already.
+            reader.buffer.clear();
+            reader.framer.reset();
+            return None;
+        }
         let (phase, exchange, all_written) = {
             let mut line = self.line();
             line.received += count;
-            (line.phase, line.exchange, line.written >= line.request.len())
+            let seen = (line.phase, line.exchange, line.written >= line.request.len());
+            if matches!(line.phase, Phase::Quiet | Phase::Opening) {
+                // From here on nothing can be started on it. Whatever was written between this
+                // look and the end would be sent again elsewhere, and run twice.
+                line.end();
+            }
+            seen
         };
         match phase {
             Phase::Quiet | Phase::Opening => {
-                let padding =
-                    reader.buffer.iter().all(|byte| self.dialect.framing.is_padding(*byte));
-                if padding {
-                    reader.buffer.clear();
-                    return None;
-                }
                 return Some(Next::Ended(Ending::Desync(self.desync(&reader.buffer))));
             }
             Phase::Over => {
@@ -200,9 +206,10 @@ impl Connection {
         let stray = surplus.then(|| self.desync(leftover));
         let bytes = reader.pull(frame.start, frame.end);
         // An answer that overtook its own request, or one with more behind it, is still this
-        // caller's answer; but the stream is out of step from here on.
-        let fit = stray.is_none() && all_written;
+        // caller's answer; but the stream is out of step from here on. A per-request connection
+        // parts from its stream anyway, and dials another for the next command.
         let parted = self.dialect.policy.per_request;
+        let fit = parted || (stray.is_none() && all_written);
         {
             let mut line = self.line();
             if line.phase == Phase::Draining || line.phase == Phase::Over {
@@ -217,7 +224,7 @@ impl Connection {
             if parted {
                 line.stream = None;
             }
-            line.phase = if parted || fit { Phase::Quiet } else { Phase::Over };
+            line.phase = if fit { Phase::Quiet } else { Phase::Over };
         }
         if let Some(owner) = self.owner.upgrade() {
             owner.settled(
