@@ -12,6 +12,13 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(Instant, u64);
 
+impl Stamp {
+    /// When it falls due.
+    pub fn due(self) -> Instant {
+        self.0
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Deadlines<T> {
@@ -39,6 +46,12 @@ impl<T> Deadlines<T> {
     /// Takes an entry out; nothing happens when it has gone already.
     pub fn remove(&mut self, stamp: Stamp) {
         self.entries.remove(&stamp);
+    }
+
+    /// How many entries there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Takes out the earliest entry that is due.

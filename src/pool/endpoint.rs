@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::deadlines::Stamp;
 use super::face::Habits;
 use super::fifo::Fifo;
 use crate::fault::Fault;
@@ -54,6 +55,8 @@ pub(super) struct Endpoint {
     pub last_try: Option<Instant>,
     /// No attempt before this.
     pub retry_at: Option<Instant>,
+    /// The entry among the deadlines that looks at it again, the one there is.
+    pub alarm: Option<Stamp>,
 }
 
 impl Endpoint {
@@ -76,6 +79,7 @@ impl Endpoint {
             last_fault: None,
             last_try: None,
             retry_at: None,
+            alarm: None,
         }
     }
 
@@ -92,6 +96,11 @@ impl Endpoint {
             self.last_fault = None;
             self.retry_at = None;
         }
+    }
+
+    /// Attempts fail, and nothing is open that could serve those who wait.
+    pub fn is_down(&self) -> bool {
+        self.failures > 0 && self.slots == self.connecting
     }
 
     pub fn adopt(&mut self, slot: u32) {

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Timer, line};
 use crate::fault::Fault;
+use crate::pool::endpoint::Endpoint;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
 
@@ -39,7 +40,7 @@ impl<F: Face> Core<F> {
             // What listens there next may be something else.
             endpoint.habits = endpoint.first_habits;
         }
-        self.deadlines.insert(now + pause, Timer::Endpoint(at));
+        self.look_again(at, now + pause);
         self.lose_patience(at, hopeless, now, fx);
     }
 
@@ -52,34 +53,34 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) {
-        if self.endpoints[at].slots > self.endpoints[at].connecting {
-            // Something is open there and will serve them.
-            return;
-        }
-        let Some(fault) = self.endpoints[at].last_fault.clone() else {
+        let Endpoint { last_fault: Some(fault), last_try: Some(last_try), .. } =
+            &self.endpoints[at]
+        else {
             return;
         };
-        let Some(last_try) = self.endpoints[at].last_try else {
-            return;
-        };
-        let all_failing = self.endpoints.iter().all(|endpoint| endpoint.failures > 0);
+        let (fault, last_try) = (fault.clone(), *last_try);
+        let down = self.endpoints[at].is_down();
+        let all_down = self.endpoints.iter().all(Endpoint::is_down);
         let patience = if hopeless { Duration::ZERO } else { self.settings.patience };
         let mut next: Option<Instant> = None;
         let mut untried = false;
         for (kind, named) in
             [(Kind::Hold, true), (Kind::Run, true), (Kind::Hold, false), (Kind::Run, false)]
         {
-            if !named && !all_failing {
+            if !named && !all_down {
                 continue;
             }
             while let Some(index) =
                 line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at)).first()
             {
                 let queued_at = self.requests[index].queued_at;
-                if now < queued_at + patience {
-                    next = Some(
-                        next.map_or(queued_at + patience, |next| next.min(queued_at + patience)),
-                    );
+                let over = queued_at + patience;
+                if now < over {
+                    next = Some(next.map_or(over, |next| next.min(over)));
+                    break;
+                }
+                if !down {
+                    // Something is open there and will serve them.
                     break;
                 }
                 if queued_at > last_try {
@@ -95,19 +96,152 @@ impl<F: Face> Core<F> {
             self.endpoints[at].retry_at = None;
         }
         if let Some(next) = next {
-            self.deadlines.insert(next, Timer::Endpoint(at));
+            self.look_again(at, next);
         }
+    }
+
+    /// The time that was set for an endpoint has come.
+    pub(super) fn look_at(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
+        if let Some(alarm) = self.endpoints[at].alarm.take() {
+            self.deadlines.remove(alarm);
+        }
+        if let Some(retry_at) = self.endpoints[at].retry_at.filter(|retry_at| now < *retry_at) {
+            self.look_again(at, retry_at);
+        }
+        self.lose_patience(at, false, now, fx);
+    }
+
+    /// Sees to it that an endpoint is looked at again, then or before. Each look sets the time of
+    /// the next, so one entry an endpoint will do, however many wait there.
+    fn look_again(&mut self, at: usize, then: Instant) {
+        if self.endpoints[at].alarm.is_some_and(|alarm| alarm.due() <= then) {
+            return;
+        }
+        if let Some(later) = self.endpoints[at].alarm.take() {
+            self.deadlines.remove(later);
+        }
+        self.endpoints[at].alarm = Some(self.deadlines.insert(then, Timer::Endpoint(at)));
     }
 
     /// A request joined the queue of endpoints that fail: when will its patience be over?
     pub(super) fn mind_patience(&mut self, named: Option<usize>, now: Instant) {
         let at = match named {
             Some(at) => at,
-            None if self.endpoints.iter().all(|endpoint| endpoint.failures > 0) => 0,
+            None if self.endpoints.iter().all(Endpoint::is_down) => 0,
             None => return,
         };
         if self.endpoints[at].failures > 0 {
-            self.deadlines.insert(now + self.settings.patience, Timer::Endpoint(at));
+            self.look_again(at, now + self.settings.patience);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::future::BoxFuture;
+
+    use super::*;
+    use crate::fault::{Code, Delivered};
+    use crate::pool::backoff::Backoff;
+    use crate::pool::event::Event;
+    use crate::pool::face::{CloseReport, Grant, Habits, Opened, Start};
+    use crate::pool::settings::Settings;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Nothing is ever carried out here.
+    struct Nobody;
+
+    impl Face for Nobody {
+        type Resource = ();
+        type Job = ();
+        fn open(&self, _: usize, _: u32, _: u64) -> BoxFuture<'static, Result<Opened<()>, Fault>> {
+            unreachable!()
+        }
+        fn close(&self, _: &Arc<()>) {}
+        fn start(&self, _: &Arc<()>, _: u64, _: &()) -> Start {
+            unreachable!()
+        }
+        fn cut(&self, _: &Arc<()>, _: u64, _: Duration) -> Delivered {
+            unreachable!()
+        }
+        fn granted(&self, _: &(), _: &Grant<()>) {}
+        fn failed(&self, _: &(), _: Fault) {}
+        fn observed(&self, _: &Event) {}
+        fn closed(&self, _: &CloseReport) {}
+    }
+
+    fn habits() -> Habits {
+        Habits { max_connecting: 1, max_in_flight: 1, max_slots: 2, quiet: false }
+    }
+
+    fn core(endpoints: &[&str]) -> Core<Nobody> {
+        let settings = Settings {
+            max_slots: 2,
+            max_waiting: usize::MAX,
+            acquire_timeout: MS * 30_000,
+            job_timeout: MS * 30_000,
+            drain_timeout: MS,
+            patience: MS * 100,
+            backoff: Backoff { base: MS * 10, max: MS * 10 },
+            max_uses: u64::MAX,
+        };
+        Core::new(settings, endpoints.iter().map(|name| (Arc::from(*name), habits())).collect())
+    }
+
+    /// Fails what is being opened at `endpoint`, as long as something is.
+    fn fail(core: &mut Core<Nobody>, fx: &mut Effects<Nobody>, endpoint: usize, now: Instant) {
+        let opening = fx.iter().find_map(|effect| match effect {
+            Effect::Open { endpoint: at, slot, id } if *at == endpoint => Some((*slot, *id)),
+            _ => None,
+        });
+        if let Some((slot, id)) = opening {
+            fx.clear();
+            core.open_failed(slot, id, Fault::new(Code::Connect, "refused"), now, fx);
+        }
+    }
+
+    #[test]
+    fn callers_who_keep_coming_to_a_dead_endpoint_leave_no_timers_behind() {
+        let (mut core, mut fx) = (core(&["a"]), Vec::new());
+        let mut now = Instant::now();
+        let (mut refused, mut entries) = (0, 0);
+        for _ in 0..1_000 {
+            now += MS;
+            core.submit(Kind::Run, None, None, Arc::new(()), now, &mut fx).unwrap();
+            core.tick(now, &mut fx);
+            refused += fx.iter().filter(|effect| matches!(effect, Effect::Refuse { .. })).count();
+            fx.retain(|effect| !matches!(effect, Effect::Refuse { .. }));
+            fail(&mut core, &mut fx, 0, now);
+            refused += fx.iter().filter(|effect| matches!(effect, Effect::Refuse { .. })).count();
+            fx.retain(|effect| !matches!(effect, Effect::Refuse { .. }));
+            entries = entries.max(core.deadlines.len() - core.waiting());
+        }
+        assert!(refused > 800, "{refused} refused");
+        assert!(entries < 10, "{entries} entries besides the callers' own");
+    }
+
+    #[test]
+    fn callers_for_any_endpoint_are_not_refused_while_one_of_them_has_something_open() {
+        let (mut core, mut fx) = (core(&["a", "b"]), Vec::new());
+        let mut now = Instant::now();
+        core.submit(Kind::Hold, Some(0), None, Arc::new(()), now, &mut fx).unwrap();
+        let Some(Effect::Open { slot, id, .. }) = fx.pop() else { panic!("nothing is opened") };
+        let opened = Opened { resource: Arc::new(()), habits: habits(), proven: true };
+        core.opened(slot, id, opened, now, &mut fx);
+        // Another connect to "a" fails, and so does every connect to "b".
+        core.note_failure(0, now, Fault::new(Code::Connect, "refused"), now, &mut fx);
+        fx.clear();
+        core.submit(Kind::Run, None, None, Arc::new(()), now, &mut fx).unwrap();
+        for _ in 0..200 {
+            now += MS;
+            for endpoint in [0, 1] {
+                fail(&mut core, &mut fx, endpoint, now);
+            }
+            core.tick(now, &mut fx);
+            assert!(!fx.iter().any(|effect| matches!(effect, Effect::Refuse { .. })));
         }
     }
 }

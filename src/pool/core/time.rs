@@ -18,7 +18,7 @@ impl<F: Face> Core<F> {
         while let Some(timer) = self.deadlines.due(now) {
             match timer {
                 Timer::Request(key) => self.out_of_time(key, now, fx),
-                Timer::Endpoint(at) => self.lose_patience(at, false, now, fx),
+                Timer::Endpoint(at) => self.look_at(at, now, fx),
                 Timer::Unhush(at) => {
                     // A dial that began meanwhile keeps it hushed.
                     self.endpoints[at].hushed =
