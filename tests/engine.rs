@@ -20,6 +20,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => at.clone().prop_map(Step::Discard),
         3 => at.clone().prop_map(Step::Cancel),
         10 => at.clone().prop_map(Step::Open),
+        1 => at.clone().prop_map(Step::OpenDead),
         3 => at.clone().prop_map(Step::FailToOpen),
         10 => at.clone().prop_map(Step::Finish),
         2 => at.clone().prop_map(Step::Break),
@@ -27,6 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => at.clone().prop_map(Step::Unsent),
         8 => at.prop_map(Step::End),
         2 => (1..400u64).prop_map(Step::Wait),
+        1 => Just(Step::Close),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -69,4 +71,16 @@ proptest! {
     fn one_slot_serves_everybody(steps in steps(), close in any::<bool>()) {
         run(|| World::new(1, 1, true), steps, close);
     }
+}
+
+#[test]
+fn what_ended_before_it_was_known_to_be_open_costs_no_slot() {
+    let steps = vec![Step::Run(None), Step::OpenDead(0), Step::Wait(20), Step::Run(None)];
+    run(|| World::new(1, 1, false), steps, false);
+}
+
+#[test]
+fn a_job_that_could_not_be_sent_is_told_so_when_the_pool_closes_meanwhile() {
+    let steps = vec![Step::Run(None), Step::Open(0), Step::Close, Step::Unsent(0), Step::Wait(60)];
+    run(|| World::new(1, 1, false), steps, true);
 }

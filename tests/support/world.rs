@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use blender_pool::fault::{Code, Delivered, Fault};
@@ -29,6 +29,8 @@ pub enum Step {
     Discard(usize),
     Cancel(usize),
     Open(usize),
+    /// It opens, and is gone before the engine has heard that it is open.
+    OpenDead(usize),
     FailToOpen(usize),
     Finish(usize),
     Break(usize),
@@ -36,6 +38,7 @@ pub enum Step {
     Unsent(usize),
     End(usize),
     Wait(u64),
+    Close,
 }
 
 #[derive(Debug)]
@@ -46,7 +49,14 @@ pub struct Thing {
     dead: AtomicBool,
 }
 
-type Answer = oneshot::Sender<Result<(), Fault>>;
+type Answer = oneshot::Sender<Result<Life, Fault>>;
+
+/// Whether what was opened lives when the engine hears of it.
+#[derive(Clone, Copy, PartialEq)]
+enum Life {
+    Alive,
+    Dead,
+}
 
 #[derive(Default)]
 struct Seen {
@@ -62,6 +72,10 @@ struct Seen {
     reports: Vec<CloseReport>,
     per_endpoint: usize,
     quiet: bool,
+    /// Jobs can never run here.
+    refusing: bool,
+    /// The pool is closed at the moment at which something begins to open.
+    closing_on_open: bool,
     closing_pool: bool,
 }
 
@@ -83,11 +97,14 @@ impl Seen {
     }
 }
 
-pub struct Make(Arc<Mutex<Seen>>);
+pub struct Make {
+    seen: Arc<Mutex<Seen>>,
+    engine: Weak<Engine<Make>>,
+}
 
 impl Make {
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,14 +123,24 @@ impl Face for Make {
         let (answer, answered) = oneshot::channel();
         seen.opening.insert(id, (endpoint, answer));
         let habits = habits(&seen);
-        let world = self.0.clone();
+        let close = std::mem::take(&mut seen.closing_on_open);
+        drop(seen);
+        let (world, engine) = (self.seen.clone(), self.engine.clone());
+        if close && let Some(engine) = engine.upgrade() {
+            engine.close(Duration::ZERO);
+        }
         async move {
             let answer =
                 answered.await.unwrap_or_else(|_| Err(Fault::new(Code::Connect, "forgotten")));
-            let mut seen = world.lock().unwrap_or_else(PoisonError::into_inner);
-            answer?;
-            let resource = Arc::new(Thing { slot, id, endpoint, dead: AtomicBool::new(false) });
-            seen.open.insert(id, resource.clone());
+            let dead = answer? == Life::Dead;
+            let resource = Arc::new(Thing { slot, id, endpoint, dead: AtomicBool::new(dead) });
+            match engine.upgrade() {
+                Some(engine) if dead => engine.ended(slot, id, None),
+                _ => {
+                    let mut seen = world.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.open.insert(id, resource.clone());
+                }
+            }
             Ok(Opened { resource, habits, proven: true })
         }
         .boxed()
@@ -131,6 +158,9 @@ impl Face for Make {
         let mut seen = self.seen();
         if thing.dead.load(Ordering::SeqCst) {
             return Start::NotReady;
+        }
+        if seen.refusing {
+            return Start::Refused(Fault::new(Code::InvalidCommand, "never"));
         }
         assert!(seen.busy_at(thing.endpoint) < seen.per_endpoint, "too many jobs at a time");
         if seen.quiet && !seen.closing_pool {
@@ -205,22 +235,27 @@ pub struct World {
 
 impl World {
     pub fn new(max: u32, per_endpoint: usize, quiet: bool) -> Self {
+        Self::lasting(max, per_endpoint, quiet, 7)
+    }
+
+    /// One whose things last for so many uses.
+    pub fn lasting(max: u32, per_endpoint: usize, quiet: bool, max_uses: u64) -> Self {
         let seen = Arc::new(Mutex::new(Seen { per_endpoint, quiet, ..Seen::default() }));
         let settings = Settings {
             max_slots: max,
-            max_waiting: 1_000,
+            max_waiting: 1_000_000,
             acquire_timeout: Duration::from_millis(2_000),
             job_timeout: Duration::from_millis(1_000),
             drain_timeout: Duration::from_millis(300),
             patience: Duration::from_millis(500),
             backoff: Backoff { base: Duration::from_millis(10), max: Duration::from_millis(100) },
-            max_uses: 7,
+            max_uses,
         };
         let habits = habits(&seen.lock().unwrap());
         let endpoints = vec![("a".into(), habits), ("b".into(), habits)];
-        let face = Make(seen.clone());
+        let face = |me: &Weak<Engine<Make>>| Make { seen: seen.clone(), engine: me.clone() };
         let engine =
-            Engine::new(settings, endpoints, Handle::current(), tracing::Span::none(), |_| face);
+            Engine::new(settings, endpoints, Handle::current(), tracing::Span::none(), face);
         World {
             engine,
             seen,
@@ -233,6 +268,27 @@ impl World {
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on, whatever is started turns out never to run.
+    pub fn refuse_to_run(&self) {
+        self.seen().refusing = true;
+    }
+
+    /// Closes the pool as soon as it begins to open something.
+    pub fn close_on_open(&self) {
+        let mut seen = self.seen();
+        (seen.closing_pool, seen.closing_on_open) = (true, true);
+    }
+
+    /// How many attempts to open something go on.
+    pub fn opening(&self) -> usize {
+        self.seen().opening.values().filter(|(_, answer)| !answer.is_closed()).count()
+    }
+
+    /// How many jobs run now.
+    pub fn running(&self) -> usize {
+        self.seen().running.len()
     }
 
     fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
@@ -262,7 +318,14 @@ impl World {
             }
             Step::TryHold => {
                 self.last_job += 1;
-                let granted = self.engine.try_hold(None, self.last_job).unwrap();
+                let closing = self.seen().closing_pool;
+                let granted = match self.engine.try_hold(None, self.last_job) {
+                    Ok(granted) => granted,
+                    Err(fault) => {
+                        assert!(closing && fault.code() == Code::Closed, "{fault}");
+                        false
+                    }
+                };
                 assert_eq!(granted, self.seen().told.contains_key(&self.last_job));
             }
             Step::Release(at) => {
@@ -302,7 +365,8 @@ impl World {
                     }
                 }
             }
-            Step::Open(at) => self.answer(at, Ok(())),
+            Step::Open(at) => self.answer(at, Ok(Life::Alive)),
+            Step::OpenDead(at) => self.answer(at, Ok(Life::Dead)),
             Step::FailToOpen(at) => self.answer(at, Err(Fault::new(Code::Connect, "refused"))),
             Step::Finish(at) => {
                 if let Some(thing) = self.take_running(at)
@@ -349,9 +413,15 @@ impl World {
                     self.end(*id);
                 }
             }
+            Step::Close => self.close(),
             Step::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         }
         self.settle().await;
+    }
+
+    fn close(&self) {
+        self.seen().closing_pool = true;
+        self.engine.close(Duration::from_millis(50));
     }
 
     /// Lets tasks run until none has anything to do.
@@ -367,7 +437,7 @@ impl World {
         Some(seen.held.remove(index).1)
     }
 
-    fn answer(&self, at: usize, answer: Result<(), Fault>) {
+    fn answer(&self, at: usize, answer: Result<Life, Fault>) {
         let mut seen = self.seen();
         let ids: Vec<u64> = seen.opening.keys().copied().collect();
         if let Some(id) = pick(&ids, at)
@@ -418,15 +488,15 @@ impl World {
     /// Lets everything finish, then looks whether anybody or anything was forgotten.
     pub async fn come_to_rest(&mut self, close: bool) {
         if close {
-            self.seen().closing_pool = true;
-            self.engine.close(Duration::from_millis(50));
-            self.engine.close(Duration::from_millis(50));
+            self.close();
+            self.close();
         }
+        let close = self.seen().closing_pool;
         for _ in 0..600 {
             if self.is_at_rest() {
                 break;
             }
-            self.answer(0, Ok(()));
+            self.answer(0, Ok(Life::Alive));
             if let Some(thing) = self.take_running(0)
                 && let Some(job) = self.engine.finished(thing.slot, thing.id, false, true)
             {
@@ -480,7 +550,7 @@ impl World {
             if self.seen().held.len() - before == self.max {
                 break;
             }
-            self.answer(0, Ok(()));
+            self.answer(0, Ok(Life::Alive));
             let closing = self.seen().closing.first().copied();
             if let Some(id) = closing {
                 self.end(id);

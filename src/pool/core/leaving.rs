@@ -142,7 +142,16 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) {
-        if self.slots[at as usize].id != id || self.slots[at as usize].resource.is_none() {
+        if self.slots[at as usize].id != id {
+            return;
+        }
+        if self.table.read(at).0 == State::Initializing {
+            // It was gone before anybody could say that it was open.
+            let fault =
+                fault.unwrap_or_else(|| self.lost_fault(at, "the connection ended as it opened"));
+            return self.open_failed(at, id, fault, now, fx);
+        }
+        if self.slots[at as usize].resource.is_none() {
             return;
         }
         let died = fault.is_some();
@@ -155,7 +164,7 @@ impl<F: Face> Core<F> {
                 let request = self.take_out(key);
                 fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
             } else {
-                self.go_back(key);
+                self.go_back(key, fx);
             }
         }
         self.take_away(at, Reason::Error, lost, fx);

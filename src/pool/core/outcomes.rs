@@ -77,7 +77,7 @@ impl<F: Face> Core<F> {
             let request = self.take_out(key);
             fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
         } else {
-            self.go_back(key);
+            self.go_back(key, fx);
         }
         self.retire(at, Reason::Error, Some(&lost), fx);
         self.serve(now, fx);
@@ -106,7 +106,7 @@ impl<F: Face> Core<F> {
         let held = matches!(self.requests[key.index].kind, Kind::RunHeld(_));
         if patient && !held {
             self.slots[at as usize].running = None;
-            self.go_back(key);
+            self.go_back(key, fx);
             self.retire(at, Reason::Error, Some(&fault), fx);
         } else {
             let request = self.take_out(key);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Timer, line};
+use super::{Core, Effect, Effects, Timer, line};
 use crate::pool::face::Face;
 use crate::pool::request::{Kind, Place, Request, RequestKey};
 
@@ -61,8 +61,14 @@ impl<F: Face> Core<F> {
             .join(&mut self.requests, key.index);
     }
 
-    /// Back to the queue, with what is left of its time to wait.
-    pub(super) fn go_back(&mut self, key: RequestKey) {
+    /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
+    pub(super) fn go_back(&mut self, key: RequestKey, fx: &mut Effects<F>) {
+        if let Err(fault) = self.check_open() {
+            let request = self.take_out(key);
+            self.report.refused += 1;
+            fx.push(Effect::Refuse { job: request.job, fault });
+            return;
+        }
         let until = self.requests[key.index].queued_at.checked_add(self.settings.acquire_timeout);
         self.set_deadline(key, until);
         self.queue(key);
