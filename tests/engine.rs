@@ -84,3 +84,31 @@ fn a_job_that_could_not_be_sent_is_told_so_when_the_pool_closes_meanwhile() {
     let steps = vec![Step::Run(None), Step::Open(0), Step::Close, Step::Unsent(0), Step::Wait(60)];
     run(|| World::new(1, 1, false), steps, true);
 }
+
+#[test]
+fn a_queue_of_any_length_that_can_never_run_is_refused() {
+    let steps = vec![Step::Run(None); 20_000].into_iter().chain([Step::Open(0)]).collect();
+    let world = || {
+        let world = World::lasting(1, 1, false, u64::MAX);
+        world.refuse_to_run();
+        world
+    };
+    run(world, steps, true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holders_job_does_not_wait_for_what_is_opened_elsewhere() {
+    let mut world = World::new(3, 1, true);
+    for step in [Step::Hold(Some(0)), Step::Open(0), Step::Run(None), Step::RunHeld(0)] {
+        world.step(step).await;
+    }
+    assert_eq!(world.running(), 1, "the endpoint it holds has nothing else to do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_on_opening_for_a_pool_that_closed_as_it_began() {
+    let mut world = World::new(1, 1, false);
+    world.close_on_open();
+    world.step(Step::Run(None)).await;
+    assert_eq!(world.opening(), 0);
+}

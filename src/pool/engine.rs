@@ -4,6 +4,7 @@
 //! thread that happened to ask. Opening runs as a task; one more task, the keeper, waits for the
 //! next deadline.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -79,6 +80,16 @@ impl<F: Face> Engine<F> {
 
     /// Decides under the lock, then does what was decided.
     fn decide<T>(&self, decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T) -> T {
+        let (result, effects) = self.decide_only(decision);
+        self.carry_out(effects);
+        result
+    }
+
+    /// Decides under the lock; what is left to do comes back with the result.
+    fn decide_only<T>(
+        &self,
+        decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
+    ) -> (T, Effects<F>) {
         let mut effects = Vec::new();
         let now = Instant::now();
         let (result, wake) = {
@@ -92,8 +103,7 @@ impl<F: Face> Engine<F> {
         if wake {
             self.keeper.notify_one();
         }
-        self.carry_out(effects);
-        result
+        (result, effects)
     }
 
     /// Tells whoever has to be told, if that is what the effect asks for.
@@ -110,19 +120,23 @@ impl<F: Face> Engine<F> {
 
     fn carry_out(&self, effects: Effects<F>) {
         let _inside = self.span.enter();
-        for effect in effects {
+        // What follows from an effect joins the end. Were it carried out here and now, a long queue
+        // of jobs that are refused one after another would need as deep a stack.
+        let mut effects = VecDeque::from(effects);
+        while let Some(effect) = effects.pop_front() {
             match effect {
                 Effect::Open { endpoint, slot, id } => self.open(endpoint, slot, id),
                 Effect::Start { key, resource, slot, id, exchange, job } => {
-                    match self.face.start(&resource, exchange, &job) {
-                        Start::Started => {}
-                        Start::NotReady => {
-                            self.decide(|core, now, fx| core.not_started(key, slot, id, now, fx))
-                        }
-                        Start::Refused(fault) => {
-                            self.decide(|core, now, fx| core.refused(key, slot, id, fault, now, fx))
-                        }
-                    }
+                    let ((), then) = match self.face.start(&resource, exchange, &job) {
+                        Start::Started => continue,
+                        Start::NotReady => self.decide_only(|core, now, fx| {
+                            core.not_started(key, slot, id, now, fx);
+                        }),
+                        Start::Refused(fault) => self.decide_only(|core, now, fx| {
+                            core.refused(key, slot, id, fault, now, fx);
+                        }),
+                    };
+                    effects.extend(then);
                 }
                 Effect::Cut { resource, exchange, job, fault } => {
                     let delivered = self.face.cut(&resource, exchange, self.drain_timeout);
@@ -163,7 +177,10 @@ impl<F: Face> Engine<F> {
             }
             .instrument(self.span.clone()),
         );
-        self.core().opening(slot, id, task.abort_handle());
+        let unwanted = self.core().opening(slot, id, task.abort_handle());
+        if let Some(task) = unwanted {
+            task.abort();
+        }
     }
 
     // ---- for callers -----------------------------------------------------------------------

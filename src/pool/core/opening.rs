@@ -44,23 +44,25 @@ impl<F: Face> Core<F> {
 
     /// The endpoint at which one more slot would serve somebody who waits, the emptiest first.
     pub(super) fn wants_opening(&self, now: Instant) -> Option<usize> {
-        let connecting = self.connecting();
-        let wants = |endpoint: &Endpoint| {
-            if !endpoint.may_open(now) || (endpoint.habits.quiet && endpoint.in_flight > 0) {
-                return false;
-            }
-            // A job needs a slot only when it could start on it.
-            let runs =
-                (endpoint.lines.runs.len() + self.anywhere.runs.len()).min(endpoint.permits());
-            let anybody =
-                runs + endpoint.lines.holds.len() + self.anywhere.holds.len() > endpoint.connecting;
-            let named = endpoint.lines.runs.len().min(endpoint.permits())
-                + endpoint.lines.holds.len()
-                > endpoint.connecting;
-            named || (anybody && self.anywhere.holds.len() + self.anywhere.runs.len() > connecting)
-        };
-        let candidates = self.endpoints.iter().enumerate().filter(|(_, endpoint)| wants(endpoint));
+        let candidates = self.endpoints.iter().enumerate().filter(|(_, endpoint)| {
+            !(endpoint.habits.quiet && endpoint.in_flight > 0) && self.is_missed_at(endpoint, now)
+        });
         candidates.min_by_key(|(_, endpoint)| (endpoint.failures, endpoint.slots)).map(|(at, _)| at)
+    }
+
+    /// Whether one more slot at this endpoint would serve somebody whom nothing that is being
+    /// opened will serve.
+    pub(super) fn is_missed_at(&self, endpoint: &Endpoint, now: Instant) -> bool {
+        if !endpoint.may_open(now) {
+            return false;
+        }
+        // A job needs a slot only when it could start on it.
+        let runs = (endpoint.lines.runs.len() + self.anywhere.runs.len()).min(endpoint.permits());
+        let anybody =
+            runs + endpoint.lines.holds.len() + self.anywhere.holds.len() > endpoint.connecting;
+        let named = endpoint.lines.runs.len().min(endpoint.permits()) + endpoint.lines.holds.len()
+            > endpoint.connecting;
+        named || (anybody && self.anywhere.len() > self.connecting())
     }
 
     /// All slots are taken, but some are idle at endpoints that nobody wants: give one up.
@@ -80,12 +82,20 @@ impl<F: Face> Core<F> {
         }
     }
 
-    /// Remembers how to stop an attempt to open.
-    pub(in crate::pool) fn opening(&mut self, at: u32, id: u64, handle: AbortHandle) {
+    /// Remembers how to stop an attempt to open. Gives it back when the attempt is over or nobody
+    /// wants it any more.
+    pub(in crate::pool) fn opening(
+        &mut self,
+        at: u32,
+        id: u64,
+        handle: AbortHandle,
+    ) -> Option<AbortHandle> {
         let slot = &mut self.slots[at as usize];
-        if slot.id == id && self.table.read(at).0 == State::Initializing {
-            slot.opening = Some(handle);
+        if slot.id != id || self.table.read(at).0 != State::Initializing {
+            return Some(handle);
         }
+        slot.opening = Some(handle);
+        None
     }
 
     /// Slot `at` holds something now.

@@ -145,7 +145,7 @@ impl<F: Face> Core<F> {
     pub(super) fn waits_to_open(&self, at: usize, number: u64, now: Instant) -> bool {
         let endpoint = &self.endpoints[at];
         endpoint.habits.quiet
-            && endpoint.may_open(now)
+            && self.is_missed_at(endpoint, now)
             && !self.empty.is_empty()
             && self.idle_at(at).is_none()
             && [
