@@ -107,21 +107,21 @@ export interface Reply<Result = Json> {
 /** Options of `acquire` and `use`. */
 export interface AcquireOptions {
   /** Aborting rejects the call at once with `signal.reason`. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** One deadline over waiting, connecting and the reply: 1 to 2 147 483 647. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** The name of the endpoint to use. Default: any. */
-  endpoint?: string
+  endpoint?: string | undefined
 }
 
 /** Options of a command on a held connection. */
 export interface HeldExecuteOptions {
   /** Aborting rejects the call at once with `signal.reason`; `deliveredOf` tells whether the command may have run. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** One deadline over waiting, connecting and the reply: 1 to 2 147 483 647. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Whether an add-on's own error rejects with `ERR_POOL_COMMAND_FAILED`. Default: false, it resolves. */
-  rejectOnError?: boolean
+  rejectOnError?: boolean | undefined
   /**
    * Resolve to the bytes of the whole reply document as the add-on sent it, without its framing, instead
    * of a parsed `Reply`. Not together with `rejectOnError`. Default: false.
@@ -132,7 +132,7 @@ export interface HeldExecuteOptions {
 /** Options of `ConnectionPool.execute`. */
 export interface ExecuteOptions extends HeldExecuteOptions {
   /** The name of the endpoint to use. Default: any. */
-  endpoint?: string
+  endpoint?: string | undefined
 }
 
 /** Options of `ConnectionPool.close`. */
@@ -226,7 +226,6 @@ export type PoolErrorCode =
   | 'ERR_POOL_INVALID_OPTION'
   | 'ERR_POOL_INVALID_COMMAND'
   | 'ERR_POOL_CLOSED'
-  | 'ERR_POOL_CLEARED'
   | 'ERR_POOL_ACQUIRE_TIMEOUT'
   | 'ERR_POOL_QUEUE_FULL'
   | 'ERR_POOL_CONNECT'
@@ -261,8 +260,8 @@ export interface PoolFault {
 }
 
 /**
- * Every error of the pool. Match on `code`, never on the message; the stack names the line that called
- * the pool.
+ * Every error of the pool. Match on `code`, never on the message; where a call is awaited, the
+ * stack names the line that awaits it.
  */
 export class PoolError extends Error {
   /** For tests and for code that stands in for a pool. */

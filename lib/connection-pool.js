@@ -2,6 +2,7 @@
 'use strict'
 // The pool's public face. Each method is one line of meaning; the work is the bridge's and native code's.
 
+const { inspect } = require('node:util')
 const { asyncDispose } = require('./async-dispose')
 const { Bridge } = require('./bridge')
 const { readCloseOptions } = require('./call-options')
@@ -75,6 +76,12 @@ class ConnectionPool extends ObservedEmitter {
     } finally {
       await connection[asyncDispose]()
     }
+  }
+
+  [inspect.custom]() {
+    const { name, state } = this
+    const { idle, inUse, waiting } = this.stats()
+    return `ConnectionPool ${inspect({ name, state, idle, inUse, waiting }, { breakLength: Infinity })}`
   }
 
   stats() {

@@ -25,6 +25,19 @@ function invalidOption(option, value, expected, range) {
   return new PoolError({ code: CODE, message, details: { option, value, ...range } })
 }
 
+/** What people write who know another pool, and what it is called here. @type {Record<string, string>} */
+const ELSEWHERE = {
+  host: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
+  port: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
+  path: "Write endpoints: { path: '/tmp/blender.sock' }.",
+  url: "Write endpoints: 'tcp://127.0.0.1:9876'.",
+  max: 'Write maxConnections.',
+  size: 'Write maxConnections.',
+  timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and commandTimeoutMs.',
+  params: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
+  code: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
+}
+
 /**
  * @param {string} option the unknown name
  * @param {string} owner what it was given to: "the pool", "execute()"
@@ -32,7 +45,10 @@ function invalidOption(option, value, expected, range) {
  */
 function unknownOption(option, owner, known) {
   const names = [...known]
-  const message = `${owner} has no option ${show(option)}.${didYouMean(option, names)}`
+  const hint = Object.hasOwn(ELSEWHERE, option)
+    ? ` ${ELSEWHERE[option]}`
+    : didYouMean(option, names)
+  const message = `${owner} has no option ${show(option)}.${hint}`
   const advice = names.length === 0 ? undefined : `The options here are: ${names.join(', ')}.`
   const details = { option, nearest: nearest(option, names) }
   return new PoolError({ code: CODE, message, advice, details })

@@ -2,6 +2,7 @@
 'use strict'
 // A connection in its holder's hands: the face of a lease.
 
+const { inspect } = require('node:util')
 const { asyncDispose } = require('./async-dispose')
 const { remember } = require('./delivery')
 const { invalidOption } = require('./invalid-option')
@@ -50,6 +51,11 @@ class PooledConnection {
 
   get useCount() {
     return this.#lease.useCount
+  }
+
+  [inspect.custom]() {
+    const { id, endpoint, dialect, inUse } = this
+    return `PooledConnection ${inspect({ id, endpoint, dialect, inUse }, { breakLength: Infinity })}`
   }
 
   /**

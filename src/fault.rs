@@ -31,10 +31,7 @@ codes! {
         "Correct the command; nothing was sent.";
     Closed = "ERR_POOL_CLOSED", retryable: false,
         "The pool is closing or closed.",
-        "Create a new pool; nothing was sent.";
-    Cleared = "ERR_POOL_CLEARED", retryable: true,
-        "The pool is paused, or was cleared while the call waited.",
-        "Call ready() and try again; nothing was sent.";
+        "Create a new pool; see delivered for whether a command was under way.";
     AcquireTimeout = "ERR_POOL_ACQUIRE_TIMEOUT", retryable: true,
         "No connection became free in time.",
         "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.";

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::address::Address;
 use super::stream::Stream;
-use crate::fault::{Code, Fault};
+use crate::fault::{Cause, Code, Fault};
 
 /// How long one address is tried alone before the next is tried beside it (RFC 8305 proposes
 /// 250 ms).
@@ -43,7 +43,10 @@ fn refusal(address: &Address, error: &io::Error) -> Fault {
         io::ErrorKind::ConnectionRefused => fault.advice(
             "Nothing listens there. Start Blender, enable the add-on and start its server, then check host and port.",
         ),
-        io::ErrorKind::NotFound if matches!(address, Address::Unix(_)) => {
+        io::ErrorKind::NotFound if matches!(address, Address::Tcp { .. }) => fault
+            .cause(Cause { code: Some("ENOTFOUND"), syscall: Some("getaddrinfo"), ..address.cause(error, "getaddrinfo") })
+            .advice("No machine has that name: check the spelling, or give its IP address."),
+        io::ErrorKind::NotFound => {
             fault.advice("There is no socket at that path: start the server that makes it, or correct the path.")
         }
         _ => fault,
@@ -62,9 +65,17 @@ async fn connect(address: &Address) -> io::Result<Stream> {
     };
     let candidates: Vec<SocketAddr> = match address.known_ips() {
         Some(ips) => ips.into_iter().map(|ip| SocketAddr::new(ip, port)).collect(),
-        None => tokio::net::lookup_host(address.to_string()).await?.collect(),
+        None => look_up(address).await?,
     };
     first_of(candidates).await
+}
+
+/// The system's answer for a host name; one that has none is `NotFound`, as Node's ENOTFOUND.
+async fn look_up(address: &Address) -> io::Result<Vec<SocketAddr>> {
+    match tokio::net::lookup_host(address.to_string()).await {
+        Ok(found) => Ok(found.collect()),
+        Err(error) => Err(io::Error::new(io::ErrorKind::NotFound, error.to_string())),
+    }
 }
 
 /// Tries the candidates in order, the next one when the last failed or is slow; the first to

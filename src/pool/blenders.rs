@@ -143,6 +143,7 @@ impl Face for Blenders {
         if bytes.len() > limit {
             return Start::Refused(too_large(bytes.len(), limit));
         }
+        debug!(connection = resource.id(), endpoint = %resource.target().name, command = %command.kind, bytes = bytes.len(), "command");
         match resource.start(exchange, bytes) {
             Ok(()) => Start::Started,
             Err(_) => Start::NotReady,

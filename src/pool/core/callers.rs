@@ -38,6 +38,7 @@ impl<F: Face> Core<F> {
         match kind {
             Kind::Hold | Kind::Run => {
                 self.queue(key);
+                self.try_sooner(endpoint, now);
                 self.serve(now, fx);
                 // Only now is it known whether it had to wait at all.
                 let waits = self

@@ -81,6 +81,7 @@ impl<F: Face> Core<F> {
                         Code::Closed,
                         "the pool was closed while this connection was in use",
                     )
+                    .advice("The command may have run: check the scene. Give close() a longer timeoutMs to let work finish.")
                     .endpoint(&*self.endpoints[self.slots[at as usize].endpoint].name)
                     .connection(self.slots[at as usize].id);
                     let running = self.slots[at as usize].running.map(|key| self.take_out(key));

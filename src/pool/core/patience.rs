@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Timer, line};
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
@@ -89,7 +89,8 @@ impl<F: Face> Core<F> {
                 }
                 let key = self.key_of(index);
                 let request = self.take_out(key);
-                fx.push(Effect::Refuse { job: request.job, fault: fault.clone() });
+                let fault = if named { fault.clone() } else { self.all_down(&fault) };
+                fx.push(Effect::Refuse { job: request.job, fault });
             }
         }
         if untried {
@@ -97,6 +98,40 @@ impl<F: Face> Core<F> {
         }
         if let Some(next) = next {
             self.look_again(at, next);
+        }
+    }
+
+    /// Somebody new asks for endpoints that fail. The pause between attempts has grown while nobody
+    /// was there to help by it; for a caller who comes now, only the first pause counts.
+    pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
+        let pause = self.settings.backoff.base;
+        for at in 0..self.endpoints.len() {
+            let endpoint = &mut self.endpoints[at];
+            if endpoint.failures == 0 || named.is_some_and(|named| named != at) {
+                continue;
+            }
+            let sooner = endpoint.last_try.map_or(now, |last| last + pause).max(now);
+            if endpoint.retry_at.is_some_and(|at| at > sooner) {
+                endpoint.retry_at = Some(sooner);
+                self.deadlines.insert(sooner, Timer::Endpoint(at));
+            }
+        }
+    }
+
+    /// What a caller is told who would have gone anywhere, when every endpoint fails.
+    fn all_down(&self, last: &Fault) -> Fault {
+        if self.endpoints.len() == 1 {
+            return last.clone();
+        }
+        let each = self.endpoints.iter().map(|endpoint| match &endpoint.last_fault {
+            Some(fault) => format!("{}: {}", endpoint.name, fault.message()),
+            None => format!("{}: unknown", endpoint.name),
+        });
+        let message = format!("every endpoint is down ({})", each.collect::<Vec<_>>().join("; "));
+        let fault = Fault::new(Code::EndpointDown, message);
+        match last.cause_of() {
+            Some(cause) => fault.cause(cause.clone()),
+            None => fault,
         }
     }
 

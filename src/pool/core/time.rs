@@ -1,12 +1,14 @@
 //! What happens because time has passed.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Timer};
 use crate::fault::{Code, Fault};
 use crate::pool::event::Reason;
 use crate::pool::face::Face;
-use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::state::State;
 
 /// The detail of a timeout at an endpoint that has not answered anything yet.
@@ -38,23 +40,27 @@ impl<F: Face> Core<F> {
         self.requests[key.index].stamp = None;
         self.counters.timeouts += 1;
         let request = self.take_out(key);
-        let overall = request.until.is_some_and(|until| until <= now);
         let waited = now.saturating_duration_since(request.queued_at).as_millis();
         let Place::Running(at) = request.place else {
             self.go_on(&request, now, fx);
-            let fault = self.waited_in_vain(request.kind, request.endpoint, waited, overall);
+            let fault = self.waited_in_vain(&request, now);
             fx.push(Effect::Refuse { job: request.job, fault });
             return;
         };
+        self.counters.command_errors += 1;
         let name = self.endpoints[self.slots[at as usize].endpoint].name.clone();
+        let (limit, option) =
+            limit_of(&request, now, self.settings.job_timeout, "commandTimeoutMs");
         let ran = now.saturating_duration_since(self.slots[at as usize].used_at).as_millis();
-        let limit = if overall { "timeoutMs" } else { "commandTimeoutMs" };
-        let fault = Fault::new(
-            Code::CommandTimeout,
-            format!("{name} did not answer the command within {ran} ms ({limit})"),
-        )
-        .endpoint(&*name)
-        .connection(self.slots[at as usize].id);
+        let waited = waited.saturating_sub(ran);
+        let mut message = format!("{name} did not answer the command within {limit} ms ({option})");
+        if option == TOTAL && waited > 0 {
+            message += &format!(", {waited} of them spent waiting for its turn");
+        }
+        let fault = Fault::new(Code::CommandTimeout, message)
+            .advice(format!("Blender may be rendering, or a dialog may be open. Raise {option} for long work; check the scene before sending the command again."))
+            .endpoint(&*name)
+            .connection(self.slots[at as usize].id);
         let answered = self.endpoints[self.slots[at as usize].endpoint].answered;
         let fault = if answered { fault } else { fault.detail(NEVER_ANSWERED, true) };
         let cut_short = self.cut_short(at);
@@ -63,28 +69,25 @@ impl<F: Face> Core<F> {
         }
     }
 
-    pub(super) fn waited_in_vain(
-        &self,
-        kind: Kind,
-        endpoint: Option<usize>,
-        waited: u128,
-        overall: bool,
-    ) -> Fault {
-        let limit = if overall { "timeoutMs" } else { "acquireTimeoutMs" };
-        if let Kind::RunHeld(_) = kind {
-            let message = format!("the command did not get its turn within {waited} ms ({limit})");
-            return Fault::new(Code::AcquireTimeout, message)
-                .advice("Other commands run on that Blender, which takes one at a time: wait for them, or raise the limit.");
+    fn waited_in_vain(&self, request: &Request<F::Job>, now: Instant) -> Fault {
+        let (limit, option) =
+            limit_of(request, now, self.settings.acquire_timeout, "acquireTimeoutMs");
+        if let Kind::RunHeld(_) = request.kind {
+            let message = format!("the command did not get its turn within {limit} ms ({option})");
+            return Fault::new(Code::AcquireTimeout, message).advice(format!(
+                "Other commands run on that Blender, which takes one at a time: wait for them, or raise {option}."
+            ));
         }
         let (in_use, max) = (self.count(State::InUse), self.settings.max_slots);
-        let waiting = self.waiting();
+        let (held, waiting) = (self.held, self.waiting());
         let mut fault = Fault::new(
             Code::AcquireTimeout,
             format!(
-                "no connection became free within {waited} ms ({limit}): {in_use} of {max} in use, {waiting} more callers waiting"
+                "no connection became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held by acquire), {waiting} other callers waiting"
             ),
-        );
-        let blamed = match endpoint {
+        )
+        .advice(format!("Raise {option} or maxConnections, or hold connections for a shorter time."));
+        let blamed = match request.endpoint {
             Some(at) => Some(&self.endpoints[at]),
             None => self.endpoints.iter().find(|endpoint| endpoint.last_fault.is_some()),
         };
@@ -102,5 +105,21 @@ impl<F: Face> Core<F> {
             }
         }
         fault
+    }
+}
+
+/// The caller's own limit over everything.
+const TOTAL: &str = "timeoutMs";
+
+/// Which limit was reached, in milliseconds, and the option that sets it.
+fn limit_of<J>(
+    request: &Request<J>,
+    now: Instant,
+    limit: Duration,
+    option: &'static str,
+) -> (u128, &'static str) {
+    match request.until {
+        Some(until) if until <= now => ((until - request.queued_at).as_millis(), TOTAL),
+        _ => (limit.as_millis(), option),
     }
 }
