@@ -21,6 +21,9 @@ const FIRST: Duration = Duration::from_millis(500);
 /// How long the NUL is given: the add-on that needs it answers within 0.75 s in GUI mode.
 const SECOND: Duration = Duration::from_millis(1_500);
 
+/// No add-on answers the probe at greater length.
+const LONGEST: usize = 256 * 1024;
+
 /// Asks the endpoint what it speaks.
 ///
 /// # Errors
@@ -49,6 +52,10 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
                 probe::Verdict::Known(dialect) => {
                     debug!(endpoint = %name, dialect = dialect.name, "detected");
                     return Ok(dialect);
+                }
+                // An answer to a probe is short.
+                probe::Verdict::NeedMore if bytes.len() > LONGEST => {
+                    return Err(unknown(target, &bytes));
                 }
                 probe::Verdict::NeedMore => {}
                 probe::Verdict::Unknown => return Err(unknown(target, &bytes)),

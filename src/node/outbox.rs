@@ -6,6 +6,7 @@
 //! async handle each, all of which libuv scans on every wake-up.)
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::*;
@@ -39,6 +40,8 @@ enum Entry {
 /// The queue, shared with the pools that post to it.
 pub(super) struct Queue {
     entries: Mutex<VecDeque<Entry>>,
+    /// Entries came to an empty queue, and JavaScript has not been told.
+    unannounced: AtomicBool,
     wake: Mutex<Wake>,
 }
 
@@ -48,12 +51,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Queue {
     fn post(&self, entry: Entry) {
-        let first = {
-            let mut entries = lock(&self.entries);
-            entries.push_back(entry);
-            entries.len() == 1
-        };
-        if first {
+        let mut entries = lock(&self.entries);
+        entries.push_back(entry);
+        if entries.len() == 1 {
+            self.unannounced.store(true, SeqCst);
+        }
+    }
+
+    /// Wakes JavaScript, if entries came that it has not been woken for.
+    fn flush(&self) {
+        if self.unannounced.swap(false, SeqCst) {
             // Once the environment is going away this does nothing, and nobody is left to care.
             lock(&self.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
@@ -79,7 +86,10 @@ impl PoolSink {
     pub(super) fn when_closed(&self, ticket: u64) {
         let mut closers = lock(&self.closers);
         match closers.report.clone() {
-            Some(report) => self.queue.post(Entry::Closed { ticket, report }),
+            Some(report) => {
+                self.queue.post(Entry::Closed { ticket, report });
+                self.queue.flush();
+            }
             None if closers.tickets.contains(&ticket) => {}
             None => closers.tickets.push(ticket),
         }
@@ -101,6 +111,10 @@ impl Sink for PoolSink {
 
     fn event(&self, event: Value) {
         self.queue.post(Entry::Event { pool: self.pool, event: event.to_string() });
+    }
+
+    fn flush(&self) {
+        self.queue.flush();
     }
 
     fn closed(&self, report: CloseReport) {
@@ -125,7 +139,11 @@ impl Outbox {
     #[napi(constructor)]
     pub fn new(on_ready: Function<'_, (), Unknown<'static>>) -> Result<Self> {
         let wake = on_ready.build_threadsafe_function::<()>().weak::<true>().build()?;
-        let queue = Queue { entries: Mutex::new(VecDeque::new()), wake: Mutex::new(wake) };
+        let queue = Queue {
+            entries: Mutex::new(VecDeque::new()),
+            unannounced: AtomicBool::new(false),
+            wake: Mutex::new(wake),
+        };
         Ok(Outbox { queue: Arc::new(queue) })
     }
 

@@ -212,6 +212,10 @@ impl Face for Blenders {
         self.sink.event(fields);
     }
 
+    fn told(&self) {
+        self.sink.flush();
+    }
+
     fn closed(&self, report: &CloseReport) {
         info!(cut = report.cut, refused = report.refused, "closed");
         self.sink.closed(report.clone());
@@ -223,15 +227,15 @@ impl Owner for Engine<Blenders> {
         let (slot, id) = (connection.slot(), connection.id());
         match outcome {
             Outcome::Reply(reply) => {
-                if let Some(call) = self.finished(slot, id, !reply.ok, reply.fit) {
+                self.finished(slot, id, !reply.ok, reply.fit, |call| {
                     let raw = matches!(&call.want, Want::Command(command) if command.raw);
                     self.face().sink.reply(call.ticket, reply, connection.dialect(), raw);
-                }
+                });
             }
             Outcome::Failed(fault) => {
-                if let Some(call) = self.broke(slot, id, &fault) {
-                    self.face().sink.fault(call.ticket, fault);
-                }
+                self.broke(slot, id, &fault, |call| {
+                    self.face().sink.fault(call.ticket, fault.clone());
+                });
             }
             Outcome::Unsent(fault) => {
                 self.face().forget_dialect(connection.target());

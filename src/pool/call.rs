@@ -10,7 +10,8 @@ use crate::conn::Reply;
 use crate::fault::Fault;
 use crate::wire::Dialect;
 
-/// Where results go. Called from any thread; must not block and must not call back.
+/// Where results go. Called from any thread, in order, under the pool's lock (but for `flush`); must
+/// not block and must not call back.
 pub trait Sink: Send + Sync + 'static {
     /// The reply to a command.
     fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool);
@@ -20,6 +21,8 @@ pub trait Sink: Send + Sync + 'static {
     fn fault(&self, ticket: u64, fault: Fault);
     /// Something happened (JSON with its name under `event`).
     fn event(&self, event: Value);
+    /// More may have come: time to wake whoever reads. Called without any lock.
+    fn flush(&self) {}
     /// The pool is closed.
     fn closed(&self, report: CloseReport);
 }

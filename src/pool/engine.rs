@@ -82,6 +82,7 @@ impl<F: Face> Engine<F> {
     fn decide<T>(&self, decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T) -> T {
         let (result, effects) = self.decide_only(decision);
         self.carry_out(effects);
+        self.face.told();
         result
     }
 
@@ -250,15 +251,32 @@ impl<F: Face> Engine<F> {
 
     // ---- for the face ----------------------------------------------------------------------
 
-    /// The job on `slot` is over. Returns the job unless its caller has gone; if the slot is fit
-    /// for more, the next one is running by then, and else [`ended`](Self::ended) follows.
-    pub fn finished(&self, slot: u32, id: u64, failed: bool, fit: bool) -> Option<Arc<F::Job>> {
-        self.decide(|core, now, fx| core.finished(slot, id, failed, fit, now, fx))
+    /// The job on `slot` is over; `tell` is called with it, as [`Face::failed`] would be, unless its
+    /// caller has gone. If the slot is fit for more, the next job is running when this returns,
+    /// and else [`ended`](Self::ended) follows.
+    pub fn finished(
+        &self,
+        slot: u32,
+        id: u64,
+        failed: bool,
+        fit: bool,
+        tell: impl FnOnce(&F::Job),
+    ) {
+        self.decide(|core, now, fx| {
+            if let Some(job) = core.finished(slot, id, failed, fit, now, fx) {
+                tell(&job);
+            }
+        });
     }
 
     /// The job on `slot` failed and what the slot holds is broken; [`ended`](Self::ended) follows.
-    pub fn broke(&self, slot: u32, id: u64, fault: &Fault) -> Option<Arc<F::Job>> {
-        self.decide(|core, _, fx| core.broke(slot, id, fault, fx))
+    /// `tell` as for [`finished`](Self::finished).
+    pub fn broke(&self, slot: u32, id: u64, fault: &Fault, tell: impl FnOnce(&F::Job)) {
+        self.decide(|core, _, fx| {
+            if let Some(job) = core.broke(slot, id, fault, fx) {
+                tell(&job);
+            }
+        });
     }
 
     /// Nothing could be opened for the job on `slot`, and nothing was sent.

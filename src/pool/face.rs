@@ -49,6 +49,10 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// Something worth knowing happened. Only called while somebody [observes](super::Engine::observe).
     fn observed(&self, event: &Event);
 
+    /// Something may have been told. Called without any lock, so here is the place for what takes
+    /// longer than noting it down, such as waking whoever reads.
+    fn told(&self) {}
+
     /// The pool is closed: the last call.
     fn closed(&self, report: &CloseReport);
 }

@@ -61,6 +61,8 @@ pub enum Default {
 
 const MS_MAX: u64 = i32::MAX as u64;
 const MIB: u64 = 1024 * 1024;
+/// A reply becomes one JavaScript string, and those end just below 512 MiB.
+const MAX_BYTES: u64 = 511 * MIB;
 
 macro_rules! row {
     ($name:literal, $kind:expr, $default:expr, $about:literal) => {
@@ -85,8 +87,8 @@ pub static OPTIONS: &[OptionRow] = &[
     row!("commandTimeoutMs", Kind::Integer(1, MS_MAX), Default::Integer(180_000), "From writing a command to its whole reply."),
     row!("drainTimeoutMs", Kind::Integer(0, MS_MAX), Default::Integer(5_000), "How long a connection whose command was cut may finish its reply before it is closed; also how long close() waits unless told otherwise."),
     row!("maxUses", Kind::Integer(1, u32::MAX as u64), Default::Integer(1_000), "A connection is closed after this many commands and holders."),
-    row!("maxRequestBytes", Kind::Integer(1, 512 * MIB), Default::None, "A larger command is refused at the call; without it the dialect's own, else 64 MiB."),
-    row!("maxReplyBytes", Kind::Integer(1, 512 * MIB), Default::None, "A larger reply cuts the connection; without it the dialect's own, else 64 MiB."),
+    row!("maxRequestBytes", Kind::Integer(1, MAX_BYTES), Default::None, "A larger command is refused at the call; without it the dialect's own, else 64 MiB."),
+    row!("maxReplyBytes", Kind::Integer(1, MAX_BYTES), Default::None, "A larger reply cuts the connection; without it the dialect's own, else 64 MiB."),
     row!("retryBackoffMs", Kind::Integer(1, MS_MAX), Default::Integer(100), "The first pause after a failed connect; doubles with each failure, with full jitter."),
     row!("maxRetryBackoffMs", Kind::Integer(1, MS_MAX), Default::Integer(30_000), "The pause stops growing here."),
     row!("allowRemote", Kind::Boolean, Default::Boolean(false), "Allows endpoints on other machines. The add-ons run any code they are sent, without a password."),

@@ -369,10 +369,10 @@ impl World {
             Step::OpenDead(at) => self.answer(at, Ok(Life::Dead)),
             Step::FailToOpen(at) => self.answer(at, Err(Fault::new(Code::Connect, "refused"))),
             Step::Finish(at) => {
-                if let Some(thing) = self.take_running(at)
-                    && let Some(job) = self.engine.finished(thing.slot, thing.id, false, true)
-                {
-                    self.seen().tell(*job, "done");
+                if let Some(thing) = self.take_running(at) {
+                    self.engine.finished(thing.slot, thing.id, false, true, |job| {
+                        self.seen().tell(*job, "done");
+                    });
                 }
             }
             Step::Break(at) => {
@@ -380,9 +380,9 @@ impl World {
                     self.seen().draining.insert(thing.id);
                     let fault = Fault::new(Code::ConnectionLost, "broke");
                     thing.dead.store(true, Ordering::SeqCst);
-                    if let Some(job) = self.engine.broke(thing.slot, thing.id, &fault) {
+                    self.engine.broke(thing.slot, thing.id, &fault, |job| {
                         self.seen().tell(*job, "broke");
-                    }
+                    });
                     self.end(thing.id);
                 }
             }
@@ -497,10 +497,10 @@ impl World {
                 break;
             }
             self.answer(0, Ok(Life::Alive));
-            if let Some(thing) = self.take_running(0)
-                && let Some(job) = self.engine.finished(thing.slot, thing.id, false, true)
-            {
-                self.seen().tell(*job, "done");
+            if let Some(thing) = self.take_running(0) {
+                self.engine.finished(thing.slot, thing.id, false, true, |job| {
+                    self.seen().tell(*job, "done");
+                });
             }
             let closing = self.seen().closing.first().copied();
             if let Some(id) = closing {

@@ -113,7 +113,7 @@ impl<F: Face> Core<F> {
             let sooner = endpoint.last_try.map_or(now, |last| last + pause).max(now);
             if endpoint.retry_at.is_some_and(|at| at > sooner) {
                 endpoint.retry_at = Some(sooner);
-                self.deadlines.insert(sooner, Timer::Endpoint(at));
+                self.look_again(at, sooner);
             }
         }
     }

@@ -1,0 +1,28 @@
+'use strict'
+
+const { newPool, simulator } = require('./support/stage')
+
+const hold = {
+  'blender-lab': { type: 'execute_code', params: { code: '# sim: {"command":"hold"}' } },
+}
+
+test.each([
+  'worker',
+  'blender-mcp',
+  'blender-mcp-server',
+  'blender-lab',
+])('the last reply comes before the report of close() (%s)', async (dialect) => {
+  const blender = await simulator({ dialect, beatMs: 0 })
+  for (let round = 0; round < 10; round++) {
+    const pool = newPool({ endpoints: blender.address, dialect })
+    const order = []
+    const before = blender.stats().answered
+    const reply = pool.execute(hold[dialect] ?? 'hold').then(() => order.push('reply'))
+    await blender.waitFor(({ commands }) => commands.at(-1)?.state === 'running')
+    const closed = pool.close().then(() => order.push('closed'))
+    blender.release()
+    await Promise.all([reply, closed])
+    expect(order).toEqual(['reply', 'closed'])
+    expect(blender.stats().answered).toBeGreaterThan(before)
+  }
+})
