@@ -18,7 +18,12 @@ test.each([
     const order = []
     const before = blender.stats().answered
     const reply = pool.execute(hold[dialect] ?? 'hold').then(() => order.push('reply'))
-    await blender.waitFor(({ commands }) => commands.at(-1)?.state === 'running')
+    // Not the ping that opens the connection.
+    await blender.waitFor(({ commands }) =>
+      commands.some(
+        ({ state, command }) => state === 'running' && /^(hold|execute_code)$/.test(command),
+      ),
+    )
     const closed = pool.close().then(() => order.push('closed'))
     blender.release()
     await Promise.all([reply, closed])
