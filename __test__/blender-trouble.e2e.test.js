@@ -82,7 +82,7 @@ describe.each(['worker', 'blender-mcp'])('a Blender that speaks %s', (dialect) =
     await expect(lost).rejects.toMatchObject({
       code: 'ERR_POOL_CONNECTION_LOST',
       delivered: 'maybe',
-      retryable: true,
+      retryable: false,
     })
     await blender.exited
     const next = await newBlender({ port: blender.port })
