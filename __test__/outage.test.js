@@ -83,6 +83,19 @@ test('a timeout names the limit that was reached, and counts as a failed command
   blender.release()
 })
 
+test('who waits behind a command that was cut is told that Blender is still at it', async () => {
+  const blender = await simulator({ dialect: 'blender-mcp' })
+  const pool = newPool({ endpoints: blender.address, dialect: 'blender-mcp' })
+  await pool.execute('get_scene_info')
+  const cut = failureOf(pool.execute('hold', { timeoutMs: 50 }))
+  expect(await cut).toMatchObject({ code: 'ERR_POOL_COMMAND_TIMEOUT' })
+  const error = await failureOf(pool.execute('get_scene_info', { timeoutMs: 50 }))
+  expect(error).toMatchObject({ code: 'ERR_POOL_ACQUIRE_TIMEOUT', delivered: 'no' })
+  expect(error.message).toContain('still busy')
+  expect(error.advice).toContain('More connections do not help.')
+  blender.release()
+})
+
 test('a host that has no address is ENOTFOUND', async () => {
   const pool = newPool({
     endpoints: 'no-such-host.invalid:9876',

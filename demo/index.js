@@ -45,6 +45,8 @@ async function demo(chosen) {
     endpoints: blender.address,
     maxConnections: chosen.connections,
     allowRemote: true,
+    // A Blender with a window redraws after each change, a second at worst, and all callers wait in line.
+    acquireTimeoutMs: 600_000,
   })
   undo.push(() => pool.close({ force: true }))
   const ledger = new Ledger()

@@ -1,5 +1,6 @@
 //! What happens because time has passed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -69,6 +70,18 @@ impl<F: Face> Core<F> {
         }
     }
 
+    /// The endpoint a job waits for though it has a connection open there, because as many jobs run
+    /// as it bears.
+    fn keeps_waiting(&self, request: &Request<F::Job>) -> Option<Arc<str>> {
+        let endpoint = match request.endpoint {
+            Some(at) => &self.endpoints[at],
+            None if self.endpoints.len() == 1 => &self.endpoints[0],
+            None => return None,
+        };
+        let full = endpoint.in_flight >= endpoint.habits.max_in_flight;
+        (request.kind == Kind::Run && full).then(|| endpoint.name.clone())
+    }
+
     fn waited_in_vain(&self, request: &Request<F::Job>, now: Instant) -> Fault {
         let (limit, option) =
             limit_of(request, now, self.settings.acquire_timeout, "acquireTimeoutMs");
@@ -76,6 +89,15 @@ impl<F: Face> Core<F> {
             let message = format!("the command did not get its turn within {limit} ms ({option})");
             return Fault::new(Code::AcquireTimeout, message).advice(format!(
                 "Other commands run on that Blender, which takes one at a time: wait for them, or raise {option}."
+            ));
+        }
+        if let Some(name) = self.keeps_waiting(request) {
+            // A cut command counts as long as Blender is still at it.
+            let message = format!(
+                "the command did not get its turn within {limit} ms ({option}): {name} is still busy with the ones before it"
+            );
+            return Fault::new(Code::AcquireTimeout, message).endpoint(&*name).advice(format!(
+                "That Blender takes one command at a time, and finishes those whose caller has gone: wait for it, or raise {option}. More connections do not help."
             ));
         }
         let (in_use, max) = (self.count(State::InUse), self.settings.max_slots);
