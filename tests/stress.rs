@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use blender_pool::conn::Reply;
@@ -32,6 +32,7 @@ enum Outcome {
 /// Keeps every settlement, and hands leases to a thread that gives them back.
 struct Ledger {
     settled: Mutex<HashMap<u64, Vec<Outcome>>>,
+    news: Condvar,
     leases: mpsc::UnboundedSender<LeaseInfo>,
     closed: Notify,
 }
@@ -39,6 +40,7 @@ struct Ledger {
 impl Ledger {
     fn note(&self, ticket: u64, outcome: Outcome) {
         self.settled.lock().unwrap().entry(ticket).or_default().push(outcome);
+        self.news.notify_one();
     }
 }
 
@@ -104,7 +106,12 @@ fn callers_on_many_threads_get_their_own_answers_and_the_limit_holds() {
     runtime.spawn(serve(listener, open.clone(), peak.clone()));
 
     let (leases, mut given) = mpsc::unbounded_channel::<LeaseInfo>();
-    let ledger = Arc::new(Ledger { settled: Mutex::default(), leases, closed: Notify::new() });
+    let ledger = Arc::new(Ledger {
+        settled: Mutex::default(),
+        news: Condvar::new(),
+        leases,
+        closed: Notify::new(),
+    });
     let options = format!(
         r#"{{"endpoints":[{{"host":"127.0.0.1","port":{port}}}],"dialect":"worker","maxConnections":{CONNECTIONS},"drainTimeoutMs":50,"retryBackoffMs":1,"maxRetryBackoffMs":5,"maxUses":200}}"#
     );
@@ -165,18 +172,14 @@ fn callers_on_many_threads_get_their_own_answers_and_the_limit_holds() {
         caller.join().unwrap();
     }
 
-    let every_ticket = |stop: &dyn Fn(usize) -> bool| {
-        for _ in 0..600 {
-            let count = ledger.settled.lock().unwrap().len() + turned_away.lock().unwrap().len();
-            if stop(count) {
-                return count;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        ledger.settled.lock().unwrap().len() + turned_away.lock().unwrap().len()
-    };
     let total = (THREADS * CALLS) as usize;
-    assert_eq!(every_ticket(&|count| count >= total), total, "{}", pool.stats());
+    let away = turned_away.lock().unwrap().len();
+    let settled = ledger.settled.lock().unwrap();
+    let patience = Duration::from_secs(30);
+    let (settled, _) =
+        ledger.news.wait_timeout_while(settled, patience, |s| s.len() + away < total).unwrap();
+    assert_eq!(settled.len() + away, total, "{}", pool.stats());
+    drop(settled);
 
     pool.close(Some(Duration::from_secs(5)));
     runtime
