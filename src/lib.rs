@@ -1,5 +1,5 @@
 //! A connection pool for Blender: it never runs more than its limit, never mixes two answers,
-//! never loses a command, and tells what went wrong.
+//! always says what became of a command, and tells what went wrong.
 //!
 //! The rooms, from the top down; arrows point down only.
 //!

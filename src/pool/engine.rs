@@ -1,7 +1,8 @@
 //! The engine: the core's decisions, carried out.
 //!
-//! One short lock around [`Core`]; what a decision asks for is done after the lock is gone, on the
-//! thread that happened to ask. Opening runs as a task; one more task, the keeper, waits for the
+//! One short lock around [`Core`]. Callers are told while it is held, so that they are told in the
+//! order of the decisions; all else that a decision asks for is done after it is gone, on the thread
+//! that happened to ask. Opening runs as a task; one more task, the keeper, waits for the
 //! next deadline.
 
 use std::collections::VecDeque;
@@ -10,17 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
-use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
 use super::face::{Face, Habits, Start};
+use super::keeper::keep;
 use super::request::{Kind, RequestKey};
 use super::settings::Settings;
-use super::stats::{Counters, Gauges, SlotView};
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
@@ -73,13 +73,16 @@ impl<F: Face> Engine<F> {
         &self.face
     }
 
-    fn core(&self) -> MutexGuard<'_, Core<F>> {
+    pub(super) fn core(&self) -> MutexGuard<'_, Core<F>> {
         // The core panics only on a bug in itself; then it is better to go on than to hang.
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Decides under the lock, then does what was decided.
-    fn decide<T>(&self, decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T) -> T {
+    pub(super) fn decide<T>(
+        &self,
+        decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
+    ) -> T {
         let (result, effects) = self.decide_only(decision);
         self.carry_out(effects);
         self.face.told();
@@ -293,76 +296,6 @@ impl<F: Face> Engine<F> {
     pub fn desync(&self, slot: u32, id: u64, fault: Fault) {
         self.decide(|core, _, fx| core.desync(slot, id, fault, fx));
     }
-
-    // ---- for those who look ----------------------------------------------------------------
-
-    /// Totals.
-    pub fn counters(&self) -> Counters {
-        self.core().counters.clone()
-    }
-
-    /// How many slots are what, now.
-    pub fn gauges(&self) -> Gauges {
-        let core = self.core();
-        let mut gauges = Gauges { waiting: core.waiting(), ..Gauges::default() };
-        core.each_slot(|view| gauges.count(view.state));
-        gauges
-    }
-
-    /// Visits every slot that is not empty.
-    pub fn each_slot(&self, visit: impl FnMut(SlotView<'_, F::Resource>)) {
-        self.core().each_slot(visit);
-    }
-
-    /// Gauges and totals, for the pool and for each endpoint.
-    pub fn stats(&self) -> Value {
-        let core = self.core();
-        let mut whole = Gauges { waiting: core.waiting(), ..Gauges::default() };
-        let mut each: Vec<Gauges> = core
-            .endpoints
-            .iter()
-            .map(|endpoint| Gauges { waiting: endpoint.lines.len(), ..Gauges::default() })
-            .collect();
-        core.each_slot(|view| {
-            whole.count(view.state);
-            each[view.endpoint].count(view.state);
-        });
-        let mut stats = whole.to_json();
-        let fields = stats.as_object_mut().expect("gauges are an object");
-        fields.insert("min".into(), json!(0));
-        fields.insert("max".into(), json!(core.settings.max_slots));
-        if let Value::Object(counters) = core.counters.to_json() {
-            fields.extend(counters);
-        }
-        let endpoints: Vec<Value> = core
-            .endpoints
-            .iter()
-            .zip(each)
-            .map(|(endpoint, gauges)| {
-                let mut shown = gauges.to_json();
-                let fields = shown.as_object_mut().expect("gauges are an object");
-                fields.insert("name".into(), json!(&*endpoint.name));
-                fields.insert("inFlight".into(), json!(endpoint.in_flight));
-                fields.insert("failures".into(), json!(endpoint.failures));
-                fields.insert(
-                    "lastError".into(),
-                    json!(endpoint.last_fault.as_ref().map(Fault::message)),
-                );
-                shown
-            })
-            .collect();
-        fields.insert("endpoints".into(), json!(endpoints));
-        stats
-    }
-
-    /// `ready`, `closing` or `closed`.
-    pub fn state(&self) -> &'static str {
-        match self.core().phase {
-            Phase::Ready => "ready",
-            Phase::Closing => "closing",
-            Phase::Closed => "closed",
-        }
-    }
 }
 
 impl<F: Face> Drop for Engine<F> {
@@ -375,32 +308,5 @@ impl<F: Face> Drop for Engine<F> {
             self.face.close(&resource);
         }
         self.keeper.notify_one();
-    }
-}
-
-/// The keeper: does what is due when it is due, until the pool is closed or dropped. It holds the
-/// pool only while it works, so that waiting does not keep a forgotten pool alive.
-async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
-    loop {
-        let next = {
-            let Some(engine) = engine.upgrade() else {
-                return;
-            };
-            engine.decide(|core, now, fx| core.tick(now, fx));
-            let mut core = engine.core();
-            if core.phase == Phase::Closed {
-                return;
-            }
-            core.deadlines.arm()
-        };
-        match next {
-            Some(at) => {
-                tokio::select! {
-                    () = sleep_until(at) => {}
-                    () = wake.notified() => {}
-                }
-            }
-            None => wake.notified().await,
-        }
     }
 }

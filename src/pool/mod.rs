@@ -5,6 +5,7 @@
 //! - [`request`], [`endpoint`], [`settings`], [`stats`], [`event`]: what the engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
+//! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
 //! - [`options`], [`endpoint_options`]: the option table of the connection pool.
 //! - [`call`], [`blenders`], [`connection_pool`]: the engine over connections to Blenders.
 //!
@@ -22,9 +23,11 @@ pub mod engine;
 pub mod event;
 pub mod face;
 pub mod fifo;
+mod keeper;
 pub mod options;
 pub mod request;
 pub mod settings;
+mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod table;

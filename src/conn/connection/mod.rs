@@ -35,7 +35,8 @@ use super::target::Target;
 use crate::fault::{Delivered, Fault};
 use crate::wire::Dialect;
 
-/// Who is told what becomes of a connection. Called from the connection's task, without any lock.
+/// Who is told what becomes of a connection. Called without any lock, from the
+/// connection's task or from the thread that closes a connection which has none.
 pub trait Owner: Send + Sync + 'static {
     /// The exchange that was started has an outcome. Once per [`Connection::start`] that was
     /// accepted, unless it was cut.

@@ -54,7 +54,7 @@ impl<F: Face> Core<F> {
             Some(deadline) if deadline > now => {
                 self.deadlines.insert(deadline, Timer::Close);
             }
-            _ => self.force(now, fx),
+            _ => self.force(fx),
         }
         self.serve(now, fx);
         self.check_closed(now, fx);
@@ -69,7 +69,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Cuts everything that is left.
-    pub(super) fn force(&mut self, _now: Instant, fx: &mut Effects<F>) {
+    pub(super) fn force(&mut self, fx: &mut Effects<F>) {
         if self.phase != Phase::Closing {
             return;
         }

@@ -1,7 +1,7 @@
 //! Every decision of the pool, and nothing else: no await, no I/O, no callback.
 //!
-//! The engine calls a method here under its one short lock and gets a list of [`Effect`]s, which
-//! it carries out after the lock is gone. What belongs to whom is written in the slot table alone;
+//! The engine calls a method here under its one short lock and gets a list of [`Effect`]s to
+//! carry out. What belongs to whom is written in the slot table alone;
 //! the fields here say what is *known about* a slot, and who waits.
 
 mod callers;
@@ -33,7 +33,8 @@ use super::stats::Counters;
 use super::table::{Lease, SlotTable};
 use crate::fault::Fault;
 
-/// What is left to do once the lock is released, in order.
+/// What a decision asks of the engine, in order: telling somebody while the lock is held, doing
+/// something once it is released.
 pub(super) enum Effect<F: Face> {
     Open {
         endpoint: usize,

@@ -8,7 +8,7 @@ use super::{Core, Effect, Effects};
 use crate::fault::Fault;
 use crate::pool::event::Reason;
 use crate::pool::face::Face;
-use crate::pool::request::{Kind, Place, Request, RequestKey};
+use crate::pool::request::{Kind, Request, RequestKey};
 
 impl<F: Face> Core<F> {
     /// The job that was started on `at` is over. What the slot holds is fit for more, or else it
@@ -66,17 +66,15 @@ impl<F: Face> Core<F> {
             return;
         }
         self.counters.commands -= 1;
-        self.slots[at as usize].running = None;
         self.end_flight(at);
         let lost =
             self.lost_fault(at, "the connection was found dead before the command was written");
         if let Kind::RunHeld(_) = self.requests[key.index].kind {
             // The caller asked for this very connection: another will not do.
-            self.requests[key.index].place = Place::Running(at);
-            self.slots[at as usize].running = Some(key);
             let request = self.take_out(key);
             fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
         } else {
+            self.slots[at as usize].running = None;
             self.go_back(key, fx);
         }
         self.retire(at, Reason::Error, Some(&lost), fx);

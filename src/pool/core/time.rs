@@ -27,7 +27,7 @@ impl<F: Face> Core<F> {
                     self.endpoints[at].hushed =
                         self.endpoints[at].habits.quiet && self.endpoints[at].connecting > 0;
                 }
-                Timer::Close => self.force(now, fx),
+                Timer::Close => self.force(fx),
             }
         }
         self.serve(now, fx);
