@@ -1,7 +1,7 @@
 //! Who holds which slot, who waits, and when something is opened and closed.
 //!
 //! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
-//! - [`fifo`], [`deadlines`], [`backoff`]: the parts a queue is made of.
+//! - [`fifo`], [`line`], [`deadlines`], [`backoff`]: the parts a queue is made of.
 //! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`]: what the engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
@@ -26,6 +26,7 @@ mod event_json;
 pub mod face;
 pub mod fifo;
 mod keeper;
+pub mod line;
 pub mod options;
 pub mod pulse;
 pub mod request;

@@ -37,6 +37,7 @@ use super::endpoint::{Endpoint, Lines};
 use super::event::{Event, Failed, Name, Observed};
 use super::face::{CloseReport, Face, Grant, Habits, HookCall};
 use super::fifo::Fifo;
+use super::line::Line;
 use super::request::{Kind, Request, RequestKey};
 use super::settings::Settings;
 use super::state::State;
@@ -326,7 +327,7 @@ fn line<'a>(
     endpoints: &'a mut [Endpoint],
     kind: Kind,
     endpoint: Option<usize>,
-) -> &'a mut Fifo {
+) -> &'a mut Line {
     let lines = match endpoint {
         Some(endpoint) => &mut endpoints[endpoint].lines,
         None => anywhere,
