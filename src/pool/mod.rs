@@ -12,9 +12,11 @@
 //! The engine is generic over what a slot holds. This room never imports napi.
 
 mod affinity;
+mod alarm;
 pub mod backoff;
 pub mod blenders;
 pub mod call;
+mod codel;
 pub mod connection_pool;
 mod core;
 pub mod deadlines;

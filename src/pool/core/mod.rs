@@ -7,8 +7,10 @@
 //! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
 //! - `serving`: who is next. `opening`, `outcomes`, `leaving`: the way of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old, too few or stuck.
+//! - `alerts`: figures that are where they should not be.
 //! - `health`: checks. `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
+mod alerts;
 mod callers;
 mod closing;
 mod health;
@@ -32,6 +34,7 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::codel::Codel;
 use super::deadlines::Deadlines;
 use super::endpoint::{Endpoint, Lines};
 use super::event::{Event, Failed, Name, Observed};
@@ -186,6 +189,8 @@ pub(super) struct Core<F: Face> {
     /// Leases that were lost while held, and why: their holders have not let go yet.
     lost: HashMap<Lease, Fault>,
     health: health::Rounds<F>,
+    alarms: alerts::Alarms,
+    codel: Codel,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
@@ -217,6 +222,8 @@ impl<F: Face> Core<F> {
             begun: false,
             lost: HashMap::new(),
             health: health::Rounds::default(),
+            alarms: alerts::Alarms::default(),
+            codel: Codel::default(),
             closing_since: None,
             report: CloseReport::default(),
             settings,

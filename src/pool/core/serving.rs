@@ -11,11 +11,12 @@
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Name, Phase, Timer, line};
+use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
 use crate::pool::event::Event;
 use crate::pool::face::{Face, Grant};
 use crate::pool::line::{Line, Rank};
-use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::settings::IdleOrder;
 use crate::pool::table::Lease;
 
@@ -62,6 +63,9 @@ impl<F: Face> Core<F> {
                     let is_freed = self.freed.is_some_and(|freed| freed.slot == slot);
                     if !is_freed && let Some(reason) = self.perished(slot, now) {
                         self.retire(slot, reason, None, fx);
+                        continue;
+                    }
+                    if self.drop_waiting(key, now, fx) {
                         continue;
                     }
                     let claimed = match self.freed.take_if(|freed| freed.slot == slot) {
@@ -194,6 +198,30 @@ impl<F: Face> Core<F> {
         })
     }
 
+    /// Drops the one who is next, if everybody waits for too long: see [`Codel`](crate::pool::codel).
+    fn drop_waiting(&mut self, key: RequestKey, now: Instant, fx: &mut Effects<F>) -> bool {
+        let Some(settings) = self.settings.codel else {
+            return false;
+        };
+        let Request { queued_at, endpoint, .. } = self.requests[key.index];
+        let waited = now.saturating_duration_since(queued_at);
+        let alone = self.waiting() == 1;
+        if !self.codel.drops(settings, waited, alone, now) {
+            return false;
+        }
+        self.count_for(endpoint, |counters| counters.dropped += 1);
+        let (waited, target) = (waited.as_millis(), settings.target.as_millis());
+        let message = format!(
+            "dropped after waiting {waited} ms: all calls have been waiting for longer than queueTargetMs ({target} ms) for a while"
+        );
+        let fault = Fault::new(Code::QueueFull, message)
+            .advice("Slow the callers down and try again later, raise maxConnections, or raise queueTargetMs.")
+            .detail("waitedMs", waited as u64)
+            .detail("targetMs", target as u64);
+        self.turn_down(key, fault, now, fx);
+        true
+    }
+
     /// A slot was claimed for a request.
     fn check_out(&mut self, at: u32, index: usize, now: Instant, fx: &mut Effects<F>) {
         let waited = now.saturating_duration_since(self.requests[index].queued_at);
@@ -206,7 +234,7 @@ impl<F: Face> Core<F> {
             endpoint,
             waited,
         });
-        self.mind_wait(waited, fx);
+        self.mind_wait(endpoint, waited, now, fx);
     }
 
     /// A slot is not claimed any more.
