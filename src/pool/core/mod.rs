@@ -5,7 +5,7 @@
 //! the fields here say what is *known about* a slot, and who waits.
 //!
 //! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
-//! - `serving`: who is next. `opening`, `outcomes`, `leaving`: the way of a slot.
+//! - `serving`: who is next. `spread`: at which endpoint. `opening`, `outcomes`, `leaving`: the way of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old, too few or stuck.
 //! - `alerts`: figures that are where they should not be.
 //! - `health`: checks. `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
@@ -23,6 +23,7 @@ mod patience;
 mod requests;
 mod serving;
 mod slot;
+mod spread;
 pub(super) mod time;
 mod upkeep;
 

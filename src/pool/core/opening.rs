@@ -64,7 +64,9 @@ impl<F: Face> Core<F> {
         let candidates = self.endpoints.iter().enumerate().filter(|(_, endpoint)| {
             !(endpoint.habits.quiet && endpoint.in_flight > 0) && self.is_missed_at(endpoint, now)
         });
-        candidates.min_by_key(|(_, endpoint)| (endpoint.failures, endpoint.slots)).map(|(at, _)| at)
+        candidates
+            .min_by_key(|(_, endpoint)| (endpoint.breaker.failures, endpoint.slots))
+            .map(|(at, _)| at)
     }
 
     /// Whether one more slot at this endpoint would serve somebody whom nothing that is being
@@ -168,6 +170,7 @@ impl<F: Face> Core<F> {
         if self.table.ready(at).is_err() {
             self.race();
         }
+        self.endpoints[endpoint].opening_took = took;
         self.note_at(endpoint, |tally| tally.connect.note(took));
         self.tell_of(at, Name::ConnectionReady, fx, |_| Event::ConnectionReady {
             id,

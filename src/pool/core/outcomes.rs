@@ -47,6 +47,7 @@ impl<F: Face> Core<F> {
         let slot = &self.slots[at as usize];
         let (endpoint, took) = (slot.endpoint, now.saturating_duration_since(slot.used_at));
         self.note_at(endpoint, |tally| tally.command.note(took));
+        self.endpoints[endpoint].pulse.beat(took);
     }
 
     /// The job that was started on `at` is over and broke what the slot holds; that it
@@ -100,7 +101,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Nothing could be opened for the job that was started on `at`, and nothing was sent. It
-    /// waits for another try while its patience lasts.
+    /// waits for another try, unless patience with that endpoint is over.
     pub(in crate::pool) fn unsent(
         &mut self,
         at: u32,
@@ -122,10 +123,8 @@ impl<F: Face> Core<F> {
             counters.commands -= 1;
         });
         self.end_flight(at);
-        let patient = fault.is_retryable()
-            && now < self.requests[key.index].queued_at + self.settings.patience;
         let held = matches!(self.requests[key.index].kind, Kind::RunHeld(_));
-        if patient && !held {
+        if fault.is_retryable() && !held {
             self.slots[at as usize].running = None;
             self.go_back(key, fx);
             self.retire(at, Reason::Error, Some(&fault), fx);
@@ -224,6 +223,7 @@ impl<F: Face> Core<F> {
         let Some(lease) = slot.lease.take() else { unreachable!("a slot in use has a lease") };
         if std::mem::take(&mut slot.held) {
             self.held -= 1;
+            self.endpoints[slot.endpoint].held -= 1;
         }
         slot.leaving = false;
         self.endpoints[slot.endpoint].hint = at;

@@ -137,11 +137,11 @@ impl<F: Face> Core<F> {
         let mut fault = fault;
         let blamed = match endpoint {
             Some(at) => Some(&self.endpoints[at]),
-            None => self.endpoints.iter().find(|endpoint| endpoint.last_fault.is_some()),
+            None => self.endpoints.iter().find(|endpoint| endpoint.breaker.last_fault.is_some()),
         };
         if let Some(endpoint) = blamed {
             fault = fault.endpoint(&*endpoint.name);
-            if let Some(last) = &endpoint.last_fault {
+            if let Some(last) = &endpoint.breaker.last_fault {
                 let cause = last
                     .cause_of()
                     .cloned()
