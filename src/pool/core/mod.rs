@@ -127,6 +127,8 @@ pub(super) enum Timer {
     Check { slot: u32, number: u64 },
     /// The hook of this number has had its time.
     Hook { slot: u32, number: u64 },
+    /// A queue that moved may stand still now.
+    Stalled,
     /// The next round of checks.
     Round,
     /// Something may be too old, too few or stuck.
@@ -185,6 +187,8 @@ pub(super) struct Core<F: Face> {
     last_id: u64,
     last_exchange: u64,
     last_order: u64,
+    /// [`Timer::Stalled`] is set.
+    stalling: bool,
     /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
@@ -220,6 +224,7 @@ impl<F: Face> Core<F> {
             last_id: 0,
             last_exchange: 0,
             last_order: 0,
+            stalling: false,
             begun: false,
             lost: HashMap::new(),
             health: health::Rounds::default(),

@@ -134,16 +134,19 @@ impl<F: Face> Core<F> {
     fn refusal(&self, named: Option<usize>, since: Option<Instant>, now: Instant) -> Option<Fault> {
         let settings = &self.settings;
         let soon = settings.backoff.base.min(settings.patience);
-        let tried =
-            |at: usize| since.is_some_and(|since| self.endpoints[at].breaker.has_tried_for(since));
+        let tried = |at: usize, since: Option<Instant>| {
+            since.is_some_and(|since| self.endpoints[at].breaker.has_tried_for(since))
+        };
+        // Who rode it out is owed one try more when that is over, if one can be made.
+        let fresh = since.max(self.over(named).filter(|over| since.is_some() && *over <= now));
         let is_over = |at: usize| {
             let endpoint = &self.endpoints[at];
-            tried(at) || endpoint.breaker.is_hopeless(endpoint.connecting, soon, now)
+            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, soon, now)
         };
         let all = 0..self.endpoints.len();
         match named.or((all.len() == 1).then_some(0)) {
             Some(at) if !is_over(at) => None,
-            Some(at) if tried(at) => self.endpoints[at].breaker.last_fault.clone(),
+            Some(at) if tried(at, since) => self.endpoints[at].breaker.last_fault.clone(),
             Some(at) => self.is_down_fault(at, now),
             None => all.clone().all(is_over).then(|| self.all_down(all.last().unwrap_or(0))),
         }
@@ -151,12 +154,19 @@ impl<F: Face> Core<F> {
 
     /// Somebody new asks for endpoints that fail.
     pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
+        for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
+            endpoint.sought |=
+                endpoint.breaker.failures > 0 && named.is_none_or(|named| named == at);
+        }
+        self.hurry(named, now);
+    }
+
+    fn hurry(&mut self, named: Option<usize>, now: Instant) {
         let (base, patience) = (self.settings.backoff.base, self.settings.patience);
         for at in 0..self.endpoints.len() {
             if self.endpoints[at].breaker.failures == 0 || named.is_some_and(|named| named != at) {
                 continue;
             }
-            self.endpoints[at].sought = true;
             if let Some(sooner) = self.endpoints[at].breaker.hurry(base, patience, now) {
                 self.look_again(at, sooner);
             }
@@ -227,7 +237,18 @@ impl<F: Face> Core<F> {
         {
             self.look_again(at, retry_at);
         }
+        self.try_last(Some(at), now);
+        self.try_last(None, now);
         self.lose_patience(at, false, now, fx);
+    }
+
+    /// Those who rode out an outage get a last try when it has lasted for long enough, if there was
+    /// none just now.
+    fn try_last(&mut self, named: Option<usize>, now: Instant) {
+        let lines = named.map_or(&self.anywhere, |at| &self.endpoints[at].lines);
+        if lines.len() > 0 && self.over(named).is_some_and(|over| over <= now) {
+            self.hurry(named, now);
+        }
     }
 
     /// Sees to it that an endpoint is looked at again, then or before. Each look sets the time of
