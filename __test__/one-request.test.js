@@ -63,7 +63,7 @@ test('niua has several at once, for it takes all it has at each beat', async () 
   const server = await simulator({ dialect: 'niua' })
   const pool = newPool({ endpoints: server.address, dialect: 'niua', maxConnections: 3 })
   const holding = pool.execute('hold')
-  await server.waitFor(({ inFlight }) => inFlight === 1)
+  await server.waitFor(({ commands }) => commands[0]?.state === 'running')
   const more = [pool.execute('echo'), pool.execute('echo')]
   await server.waitFor(({ inFlight }) => inFlight === 3)
   server.release()
