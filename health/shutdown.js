@@ -149,7 +149,8 @@ class ShutdownRegistry extends EventEmitter {
     /** @type {HandlerReport[]} */
     const handlers = []
     for (let handler = this.#next(); handler !== undefined; handler = this.#next()) {
-      const leftMs = Math.max(0, this.#deadlineMs - (performance.now() - startedAt))
+      // Whole ones: a timer may come a fraction of a millisecond before its time.
+      const leftMs = Math.max(0, Math.floor(this.#deadlineMs - (performance.now() - startedAt)))
       if (leftMs === 0) this.#over = true
       handlers.push(await this.#runOne(handler, reason, Math.min(handler.deadlineMs, leftMs)))
     }

@@ -51,8 +51,10 @@ function installSignalHandlers(registry, options) {
   /** @param {import('./index').ShutdownReport} report */
   const end = ({ ok }) => {
     uninstall()
-    // Without a number it is process.exitCode, else 0: an end that was asked for and went well.
-    if (exit) process.exit(ok ? undefined : 1)
+    if (!exit) return
+    if (!ok) process.exit(1)
+    // Without an argument it is process.exitCode, else 0: an end that was asked for and went well.
+    process.exit()
   }
 
   /** @param {NodeJS.Signals} signal */
