@@ -24,15 +24,16 @@
 
 /**
  * @typedef {object} NativePool
- * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean) => any} execute
- * @property {(ticket: number, timeoutMs: number, endpoint: number) => any} acquire
- * @property {(endpoint: number) => any} tryAcquire
+ * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean, priority: number, affinity: string | null) => any} execute
+ * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null) => any} acquire
+ * @property {(endpoint: number, affinity: string | null) => any} tryAcquire
  * @property {(slot: number, generation: number, ticket: number, type: string, params: string, timeoutMs: number, raw: boolean) => any} executeHeld
  * @property {(slot: number, generation: number) => string | null} release
  * @property {(slot: number, generation: number, reason: string) => string | null} discard
  * @property {(key: number) => string | null} cancel The request's `delivered`, and no entry will come for its
  *   ticket; or null: it is settled already, and its one entry is in the outbox.
- * @property {(on: boolean) => void} observe
+ * @property {(mask: number) => void} observe
+ * @property {() => void} begin
  * @property {() => string} state
  * @property {() => string} stats
  * @property {() => string} connections

@@ -17,9 +17,10 @@ const isText = (value) => typeof value === 'string' && value.trim() !== ''
 /**
  * @param {unknown} value
  * @param {number} max
+ * @param {number} [min]
  */
-const isCount = (value, max) =>
-  Number.isInteger(value) && Number(value) >= 1 && Number(value) <= max
+const isCount = (value, max, min = 1) =>
+  Number.isInteger(value) && Number(value) >= min && Number(value) <= max
 
 /** @type {Record<string, { fits: (value: unknown) => boolean, expected: string }>} */
 const FIELDS = {
@@ -34,6 +35,10 @@ const FIELDS = {
   dialect: {
     fits: (value) => DIALECTS.includes(/** @type {string} */ (value)),
     expected: `one of ${DIALECTS.map((name) => `'${name}'`).join(', ')}`,
+  },
+  minConnections: {
+    fits: (value) => isCount(value, Number.MAX_SAFE_INTEGER, 0),
+    expected: 'an integer of at least 0',
   },
   maxConnections: {
     fits: (value) => isCount(value, Number.MAX_SAFE_INTEGER),
