@@ -50,4 +50,4 @@ function metricsOf(pools, reporters = []) {
   return renderPools([...pools].map((pool) => [pool.name, pool.stats()])) + exposition(families)
 }
 
-module.exports = { metricsOf }
+module.exports = { ROWS, metricsOf }

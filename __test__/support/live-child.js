@@ -21,13 +21,18 @@ const PRELUDE = `
 `
 
 /**
- * @param {string} script it has \`ConnectionPool\`, \`server\`, \`say(line)\`, \`stay()\` and \`address\`
- * @param {{ address?: string, cwd?: string, flags?: string[] }} [settings]
+ * @param {string} script it has `ConnectionPool`, `server`, `say(line)`, `stay()` and `address`; a
+ *   module has none of them
+ * @param {{ address?: string, env?: Record<string, string>, module?: boolean }} [settings]
  */
-function liveChild(script, { address, cwd = ROOT, flags = ['--input-type=commonjs'] } = {}) {
-  const source = `${PRELUDE};const address = ${JSON.stringify(address)};\n${script}`
-  const child = spawn(process.execPath, [...flags, '-e', source], {
-    cwd,
+function liveChild(script, { address, env = {}, module = false } = {}) {
+  const source = module
+    ? script
+    : `${PRELUDE};const address = ${JSON.stringify(address)};\n${script}`
+  const kind = `--input-type=${module ? 'module' : 'commonjs'}`
+  const child = spawn(process.execPath, [kind, '-e', source], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = new Promise((resolve) => {
@@ -55,14 +60,16 @@ function liveChild(script, { address, cwd = ROOT, flags = ['--input-type=commonj
   return {
     ended,
     kill: (signal) => child.kill(signal),
-    /** Resolves once it has said this line. */
-    said: async (line) => {
-      while (!lines.includes(line)) {
+    /** Resolves, to the line, once it has said this one or one that fits. */
+    said: async (wanted) => {
+      const fits = (line) => (wanted instanceof RegExp ? wanted.test(line) : line === wanted)
+      while (!lines.some(fits)) {
         if (closed) {
-          throw new Error(`it ended without saying '${line}', but: ${lines.join(' | ')} ${stderr}`)
+          throw new Error(`it ended without saying ${wanted}, but: ${lines.join(' | ')} ${stderr}`)
         }
         await once(news, 'line')
       }
+      return lines.find(fits)
     },
   }
 }
