@@ -83,16 +83,7 @@ class Bridge {
     const number = this.outbox.nextTicket()
     const answer =
       lease === null
-        ? this.native.execute(
-            number,
-            type,
-            params,
-            call.timeoutMs,
-            call.endpoint,
-            call.raw,
-            0,
-            null,
-          )
+        ? this.native.execute(number, type, params, call.timeoutMs, call.endpoint, call.raw, 0, null)
         : lease.submit(number, type, params, call)
     if (typeof answer === 'string') throw this.error(answer)
     const ticket = this.outbox.open(this, number, answer, type, call.signal)
