@@ -238,7 +238,7 @@ impl<F: Face> Core<F> {
             Some(Reason::Stale)
         } else if slot.uses >= self.settings.max_uses {
             Some(Reason::Uses)
-        } else if slot.expires_at.is_some_and(|at| at <= now) {
+        } else if self.is_expired(at, now) {
             Some(Reason::Lifetime)
         } else if self.surplus() > 0 {
             Some(Reason::Idle)

@@ -50,12 +50,18 @@ impl<F: Face> Core<F> {
         if slot.generation != self.endpoints[slot.endpoint].generation {
             return Some(Reason::Stale);
         }
-        if slot.expires_at.is_some_and(|expires| expires <= now) {
-            // At the minimum it stays until another has taken its place, if there is room for one.
-            return (self.may_spare(at) || !self.has_room()).then_some(Reason::Lifetime);
+        if self.is_expired(at, now) {
+            return Some(Reason::Lifetime);
         }
         let idle_since = self.settings.idle_timeout.map(|limit| slot.used_at + limit);
         (idle_since.is_some_and(|over| over <= now) && self.may_spare(at)).then_some(Reason::Idle)
+    }
+
+    /// Whether it is too old to be used. At the minimum it stays until another has taken its place,
+    /// if there is room for one.
+    pub(super) fn is_expired(&self, at: u32, now: Instant) -> bool {
+        self.slots[at as usize].expires_at.is_some_and(|expires| expires <= now)
+            && (self.may_spare(at) || !self.has_room())
     }
 
     /// Whether the minimum would still be there without this slot.
