@@ -95,21 +95,24 @@ test('nothing else is there', async () => {
   expect([...(await collect()).keys()].sort()).toEqual(CONVENTIONS.map(([name]) => name).sort())
 })
 
-test('gauges come from the statistics, read once for a collection', async () => {
+test('gauges come from the statistics, those of each Blender, read once for a collection', async () => {
   const { meterProvider, collect } = sdk()
   const pool = standIn()
   instrument(pool, { meterProvider })
   const metrics = await collect()
   expect(pool.stats).toHaveBeenCalledTimes(1)
-  const byState = metrics
-    .get('db.client.connection.count')
-    .dataPoints.map(({ value, attributes }) => [attributes['db.client.connection.state'], value])
-  expect(byState).toEqual([
-    ['idle', 1],
-    ['used', 2],
-    ['connecting', 3],
-    ['unusable', 4],
-  ])
+  const states = { idle: 1, used: 2, connecting: 3, unusable: 4 }
+  const expected = ['left', 'right'].flatMap((endpoint) =>
+    Object.entries(states).map(([state, count]) => [
+      count,
+      {
+        'db.client.connection.pool.name': 'studio',
+        'db.client.connection.state': state,
+        'blender_pool.endpoint': endpoint,
+      },
+    ]),
+  )
+  expect(points(metrics.get('db.client.connection.count'))).toEqual(expected)
   const only = (name) => metrics.get(`db.client.connection.${name}`).dataPoints[0].value
   expect(only('idle.max')).toBe(12)
   expect(only('idle.min')).toBe(6)
@@ -128,7 +131,8 @@ test('durations are recorded in seconds, in buckets that fit', async () => {
     ['wait_time', 0.00025],
     ['use_time', 1.5],
   ]) {
-    const [{ value }] = metrics.get(`db.client.connection.${name}`).dataPoints
+    const [{ value, attributes }] = metrics.get(`db.client.connection.${name}`).dataPoints
+    expect(attributes['blender_pool.endpoint']).toBe('left')
     expect(value).toMatchObject({ count: 1, sum: seconds })
     const { boundaries, counts } = value.buckets
     const bucket = counts.indexOf(1)

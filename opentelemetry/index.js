@@ -15,6 +15,8 @@ const { version } = require('../package.json')
 
 const POOL_NAME = 'db.client.connection.pool.name'
 const STATE = 'db.client.connection.state'
+/** Ours: which of a pool's Blenders, by its name. A sum over it is the pool's figure. */
+const ENDPOINT = 'blender_pool.endpoint'
 
 /** Our word for a state, and the conventions'; they allow others where neither of their two fits. */
 const STATES = [
@@ -30,7 +32,13 @@ const GAUGES = [
     'db.client.connection.count',
     '{connection}',
     'Connections by state.',
-    (stats) => STATES.map(([ours, theirs]) => [{ [STATE]: theirs }, stats[ours]]),
+    ({ endpoints }) =>
+      endpoints.flatMap((/** @type {Stats} */ endpoint) =>
+        STATES.map(([ours, theirs]) => [
+          { [STATE]: theirs, [ENDPOINT]: endpoint.name },
+          endpoint[ours],
+        ]),
+      ),
   ],
   // Nothing but its size limits how many connections of a pool may be idle.
   [
@@ -162,8 +170,9 @@ function recorders(meter, attributes) {
     ],
     ...HISTOGRAMS.map(([name, description, event]) => {
       const histogram = meter.createHistogram(name, { unit: 's', description, advice })
-      /** @param {{ durationMs: number }} payload */
-      const record = ({ durationMs }) => histogram.record(durationMs / 1000, attributes)
+      /** @param {{ endpoint: string, durationMs: number }} payload */
+      const record = ({ endpoint, durationMs }) =>
+        histogram.record(durationMs / 1000, { ...attributes, [ENDPOINT]: endpoint })
       return /** @type {[string, (payload: any) => void]} */ ([event, record])
     }),
   ]
