@@ -365,6 +365,13 @@ describe('a process', () => {
     expect(ended.reports).toEqual([{ failed: 3, message: 'Blender connection lost' }])
   })
 
+  test('is not held by a check that hangs', async () => {
+    const ended = await runScript(`
+      const hangs = { name: 'studio', checkHealth: () => new Promise(() => {}) }
+      require('blender-pool/health').startHealthReporter(hangs)`)
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' })
+  })
+
   test('is not held by a reporter, unless it asks for that', async () => {
     const ended = await runScript(script('immediate: false'))
     expect(ended).toMatchObject({ code: 0, signal: null, stderr: '', reports: [] })

@@ -180,16 +180,14 @@ describe('the deadline of the whole', () => {
 
   test('ends handlers that register handlers for ever', async () => {
     const registry = new ShutdownRegistry({ deadlineMs: 10 })
-    const again = async () => {
-      await new Promise((resolve) => setImmediate(resolve))
-      registry.register('again', again)
+    const giveUpAt = Date.now() + 2_000
+    const again = () => {
+      if (Date.now() < giveUpAt) registry.register('again', again)
     }
     registry.register('again', again)
     const { ok, handlers } = await registry.run()
     expect(ok).toBe(false)
-    // The last one was refused, or had no time left to ask.
-    expect(handlers.at(-1).status).toMatch(/^(failed|timeout)$/)
-    expect(() => registry.register('again', again)).toThrow(/too late/)
+    expect(handlers.at(-1).error).toMatchObject({ code: 'ERR_POOL_CLOSED' })
   })
 })
 
@@ -274,6 +272,15 @@ describe('registerPool()', () => {
     expect(statuses(await registry.run())).toEqual([`${pool.name} timeout`])
     await closed
     expect(pool.state).toBe('closed')
+  })
+
+  test('closes by force, at once, the pool whose turn comes too late', async () => {
+    const registry = new ShutdownRegistry({ deadlineMs: 10 })
+    const pool = { name: 'late', close: jest.fn(async () => 'closed') }
+    registry.registerPool(pool, { timeoutMs: 60_000 })
+    registry.register('hangs', never)
+    expect(statuses(await registry.run())).toEqual(['hangs timeout', 'late done'])
+    expect(pool.close.mock.calls).toEqual([[{ force: true }]])
   })
 
   test('reports a pool that cannot be closed, and minds no second failure', async () => {
