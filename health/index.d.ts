@@ -210,7 +210,7 @@ export interface SignalHandlersOptions {
    * program ends by itself, and a signal that comes again does what it does without listeners. Default: true.
    */
   exit?: boolean
-  /** A signal that comes so soon after the first is the same one; `npm start` passes it on twice. Default: 500. */
+  /** A signal that comes so soon after the first is the same one: npm may pass on what came anyway. Default: 500. */
   repeatMs?: number
 }
 

@@ -17,7 +17,7 @@ const isSignal = (name) =>
 const SETTINGS = {
   signals: listOf(isSignal, "a list of signals: ['SIGINT', 'SIGTERM']", ['SIGINT', 'SIGTERM']),
   exit: flag(true),
-  // Ctrl-C under `npm start` comes twice: once from the terminal, and once more from npm.
+  // Ctrl-C under `npm start` may come twice: from the terminal, and once more from npm, which passes it on.
   repeatMs: milliseconds(0, 500),
 }
 
