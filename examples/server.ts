@@ -31,9 +31,9 @@ const server = createServer(async (request, response) => {
       response.setHeader('Content-Type', 'text/plain; version=0.0.4')
       response.end(metricsOf([pool], [reporter]))
     } else if (request.url === '/health') {
-      const report = await reporter.reportNow()
-      response.statusCode = report?.health.status === 'healthy' ? 200 : 503
-      response.end(report?.health.status ?? 'unknown')
+      const status = (await reporter.reportNow())?.health.status ?? 'unknown'
+      response.statusCode = status === 'healthy' || status === 'degraded' ? 200 : 503
+      response.end(status)
     } else {
       const { result } = await pool.execute('get_scene_info', { timeoutMs: 30_000 })
       response.end(JSON.stringify(result))
