@@ -3,11 +3,12 @@
 // The reporter against pools that answer, fall sick, throw and hang. Time is jest's; what only a process
 // can show, such as what keeps it alive, is shown by a process.
 
-const { EventEmitter } = require('node:events')
+const { EventEmitter, once } = require('node:events')
 const { HealthReporter, metricsOf, startHealthReporter } = require('../health')
 const { runScript } = require('./support/child')
 const { parse } = require('./support/exposition-parser')
 const { poolFigures } = require('./support/figures-of-a-pool')
+const { newPool, simulator } = require('./support/stage')
 
 const MINUTE_MS = 60_000
 
@@ -376,4 +377,32 @@ describe('a process', () => {
     const ended = await runScript(script('immediate: false'))
     expect(ended).toMatchObject({ code: 0, signal: null, stderr: '', reports: [] })
   })
+})
+
+test('a real pool is well, unhealthy while its Blender is gone, and well again', async () => {
+  jest.useRealTimers()
+  const blender = await simulator({ dialect: 'worker' })
+  const pool = newPool({
+    name: 'studio',
+    endpoints: blender.address,
+    dialect: 'worker',
+    retryBackoffMs: 1,
+    maxRetryBackoffMs: 5,
+  })
+  const reporter = start(pool, { intervalMs: 10 })
+  const [first] = await once(reporter, 'report')
+  expect(first).toMatchObject({ pool: 'studio', health: { status: 'healthy', reasons: [] } })
+  expect(first.health.stats.endpoints).toHaveLength(1)
+
+  const sick = once(reporter, 'unhealthy')
+  await blender.kill()
+  const [report] = await sick
+  expect(report.health.reasons).not.toEqual([])
+  expect(report.health.endpoints[0]).toMatchObject({ status: 'unhealthy' })
+
+  const well = once(reporter, 'recovered')
+  await blender.restart()
+  const [recovered] = await well
+  expect(recovered.unhealthyMs).toBeGreaterThan(0)
+  expect(reporter.stats().failures).toBe(0)
 })
