@@ -59,6 +59,8 @@ pub(super) struct Endpoint {
     pub turns: Line,
     /// Whether it has ever shown that it answers.
     pub answered: bool,
+    /// When it last did.
+    pub answered_at: Option<Instant>,
     pub breaker: Breaker,
     /// The entry among the deadlines that looks at it again, the one there is.
     pub alarm: Option<Stamp>,
@@ -95,6 +97,7 @@ impl Endpoint {
             lines: Lines::default(),
             turns: Line::default(),
             answered: false,
+            answered_at: None,
             breaker: Breaker::default(),
             alarm: None,
             sought: false,

@@ -111,7 +111,6 @@ impl<F: Face> Core<F> {
 
     /// A check at an endpoint was answered, or failed: raises the alert that failures in a row call
     /// for.
-    #[allow(dead_code)]
     pub(super) fn mind_checks(&mut self, endpoint: usize, failed: bool, fx: &mut Effects<F>) {
         let checks = &mut self.alarms.checks;
         if checks.len() <= endpoint {

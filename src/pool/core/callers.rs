@@ -26,7 +26,9 @@ impl<F: Face> Core<F> {
         let kind = ask.kind;
         let endpoint = self.destination(&ask);
         if let Kind::RunHeld(lease) = kind {
-            self.check_holder(lease)?;
+            if !self.in_hook(lease) {
+                self.check_holder(lease)?;
+            }
         } else {
             self.begin_check_out(kind, ask.endpoint, fx)?;
         }
@@ -286,9 +288,6 @@ impl<F: Face> Core<F> {
     pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
         if let Some(fault) = self.lost.get(&lease) {
             return Err(fault.clone());
-        }
-        if self.in_hook(lease) {
-            return Ok(());
         }
         if self.table.is_held(lease)
             && self.slots[lease.slot as usize].held

@@ -5,10 +5,13 @@
 //! the fields here say what is *known about* a slot, and who waits.
 //!
 //! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
-//! - `serving`: who is next. `spread`: at which endpoint. `opening`, `outcomes`, `leaving`: the way of a slot.
-//! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old, too few or stuck.
+//! - `serving`: who is next. `spread`: at which endpoint. `opening`, `outcomes`, `leaving`: the way
+//!   of a slot.
+//! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
+//!   what is stuck.
+//! - `health`: one check. `rounds`: who is checked when. `report`: how everything does.
 //! - `alerts`: figures that are where they should not be.
-//! - `health`: checks. `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
+//! - `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
 mod alerts;
 mod callers;
@@ -20,12 +23,15 @@ mod lifecycle;
 mod opening;
 mod outcomes;
 mod patience;
+mod report;
 mod requests;
+mod rounds;
 mod serving;
 mod slot;
 mod spread;
 pub(super) mod time;
 mod upkeep;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,7 +76,6 @@ pub(super) enum Effect<F: Face> {
     Check {
         resource: Arc<F::Resource>,
         slot: u32,
-        id: u64,
         exchange: u64,
     },
     Grant {
@@ -131,6 +136,8 @@ pub(super) enum Timer {
     Stalled,
     /// The next round of checks.
     Round,
+    /// The report of this number has had its time.
+    Report(u64),
     /// Something may be too old, too few or stuck.
     Upkeep,
     /// Closing the pool has taken long enough.
@@ -193,7 +200,8 @@ pub(super) struct Core<F: Face> {
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
     lost: HashMap<Lease, Fault>,
-    health: health::Rounds<F>,
+    health: rounds::Rounds<F>,
+    last_hook: u64,
     alarms: alerts::Alarms,
     codel: Codel,
     closing_since: Option<Instant>,
@@ -227,7 +235,8 @@ impl<F: Face> Core<F> {
             stalling: false,
             begun: false,
             lost: HashMap::new(),
-            health: health::Rounds::default(),
+            health: rounds::Rounds::default(),
+            last_hook: 0,
             alarms: alerts::Alarms::default(),
             codel: Codel::default(),
             closing_since: None,
@@ -238,9 +247,7 @@ impl<F: Face> Core<F> {
         if let Some(interval) = core.settings.upkeep_interval {
             core.deadlines.insert(now + interval, Timer::Upkeep);
         }
-        if let Some(interval) = core.settings.health.interval {
-            core.deadlines.insert(now + interval, Timer::Round);
-        }
+        core.plan_rounds(now);
         core
     }
 

@@ -55,6 +55,7 @@ impl<F: Face> Core<F> {
     pub(super) fn prove(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
         let endpoint = &mut self.endpoints[at];
         endpoint.answered = true;
+        endpoint.answered_at = Some(now);
         endpoint.sought = false;
         if let Some(since) = endpoint.breaker.close() {
             let down = now.saturating_duration_since(since);

@@ -30,6 +30,10 @@ impl<F: Face> Core<F> {
         self.open_missing(now, fx);
         self.fill(now, fx);
         self.probe(now, fx);
+        if self.phase.is_open() {
+            self.begin_checks(now, fx);
+            self.go_on_reporting(now, fx);
+        }
         // Opening may have had to make room first.
         self.say_farewells(now, fx);
         if self.phase == Phase::Closing {
@@ -144,10 +148,10 @@ impl<F: Face> Core<F> {
                 }
             }
         }
-        if let Some(idle) = for_hold.best() {
-            if may_hold(&self.anywhere.holds) {
-                offer(&self.anywhere.holds, idle);
-            }
+        if let Some(idle) = for_hold.best()
+            && may_hold(&self.anywhere.holds)
+        {
+            offer(&self.anywhere.holds, idle);
         }
         if let Some(idle) = for_run.best() {
             offer(&self.anywhere.runs, idle);
