@@ -133,8 +133,6 @@ impl<F: Face> Core<F> {
     /// What a caller is told who has waited `since` (or comes now), if nothing is left to wait
     /// for.
     fn refusal(&self, named: Option<usize>, since: Option<Instant>, now: Instant) -> Option<Fault> {
-        let settings = &self.settings;
-        let soon = settings.backoff.base.min(settings.patience);
         let tried = |at: usize, since: Option<Instant>| {
             since.is_some_and(|since| self.endpoints[at].breaker.has_tried_for(since))
         };
@@ -142,7 +140,7 @@ impl<F: Face> Core<F> {
         let fresh = since.max(self.over(named).filter(|over| since.is_some() && *over <= now));
         let is_over = |at: usize| {
             let endpoint = &self.endpoints[at];
-            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, soon, now)
+            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, now)
         };
         let all = 0..self.endpoints.len();
         match named.or((all.len() == 1).then_some(0)) {
@@ -163,12 +161,12 @@ impl<F: Face> Core<F> {
     }
 
     fn hurry(&mut self, named: Option<usize>, now: Instant) {
-        let (base, patience) = (self.settings.backoff.base, self.settings.patience);
+        let base = self.settings.backoff.base;
         for at in 0..self.endpoints.len() {
             if self.endpoints[at].breaker.failures == 0 || named.is_some_and(|named| named != at) {
                 continue;
             }
-            if let Some(sooner) = self.endpoints[at].breaker.hurry(base, patience, now) {
+            if let Some(sooner) = self.endpoints[at].breaker.hurry(base, now) {
                 self.look_again(at, sooner);
             }
         }
@@ -210,7 +208,9 @@ impl<F: Face> Core<F> {
             endpoint.name,
             last.message()
         );
-        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name);
+        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name).advice(
+            "Start Blender and the add-on's server, and check host and port; the cause is the last real error. retryBackoffMs says how soon it is tried again.",
+        );
         Some(with_cause(fault, last))
     }
 
@@ -243,8 +243,7 @@ impl<F: Face> Core<F> {
         self.lose_patience(at, false, now, fx);
     }
 
-    /// Those who rode out an outage get a last try when it has lasted for long enough, if there was
-    /// none just now.
+    /// Those who rode out an outage get a last try when it has lasted for long enough.
     fn try_last(&mut self, named: Option<usize>, now: Instant) {
         let lines = named.map_or(&self.anywhere, |at| &self.endpoints[at].lines);
         if lines.len() > 0 && self.over(named).is_some_and(|over| over <= now) {
