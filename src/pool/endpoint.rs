@@ -64,8 +64,8 @@ pub(super) struct Endpoint {
     pub breaker: Breaker,
     /// The entry among the deadlines that looks at it again, the one there is.
     pub alarm: Option<Stamp>,
-    /// Somebody would have gone there, were it not down: it is worth a probe.
-    pub sought: bool,
+    /// When somebody last would have gone there, were it not down: it is worth a probe.
+    pub sought_at: Option<Instant>,
     /// How long opening took, the last time.
     pub opening_took: Duration,
     /// When somebody last got a slot there.
@@ -100,7 +100,7 @@ impl Endpoint {
             answered_at: None,
             breaker: Breaker::default(),
             alarm: None,
-            sought: false,
+            sought_at: None,
             opening_took: Duration::ZERO,
             served_at: None,
             held: 0,

@@ -7,6 +7,8 @@
 //!
 //! A caller who may go anywhere is refused only when that is so of every endpoint.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Core, Effects, Name, Phase, Timer, line};
@@ -15,6 +17,9 @@ use crate::pool::event::Event;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
 use crate::pool::state::State;
+
+/// An endpoint that is down is probed by itself while somebody was sent elsewhere within so long.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl<F: Face> Core<F> {
     pub(super) fn note_failure(
@@ -46,7 +51,7 @@ impl<F: Face> Core<F> {
         }
         self.look_again(at, now + pause);
         if is_down {
-            self.send_elsewhere(at);
+            self.send_elsewhere(at, now);
         }
         self.lose_patience(at, hopeless, now, fx);
     }
@@ -56,7 +61,7 @@ impl<F: Face> Core<F> {
         let endpoint = &mut self.endpoints[at];
         endpoint.answered = true;
         endpoint.answered_at = Some(now);
-        endpoint.sought = false;
+        endpoint.sought_at = None;
         if let Some(since) = endpoint.breaker.close() {
             let down = now.saturating_duration_since(since);
             self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });
@@ -153,9 +158,12 @@ impl<F: Face> Core<F> {
 
     /// Somebody new asks for endpoints that fail.
     pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
-        for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
-            endpoint.sought |=
-                endpoint.breaker.failures > 0 && named.is_none_or(|named| named == at);
+        if named.is_none() {
+            for endpoint in &mut self.endpoints {
+                if endpoint.breaker.failures > 0 {
+                    endpoint.sought_at = Some(now);
+                }
+            }
         }
         self.hurry(named, now);
     }
@@ -186,14 +194,13 @@ impl<F: Face> Core<F> {
         }
         for at in 0..self.endpoints.len() {
             let endpoint = &self.endpoints[at];
-            if endpoint.sought
+            if endpoint.sought_at.is_some_and(|sought_at| now < sought_at + REMEMBERED)
                 && endpoint.may_open(now)
                 && !(endpoint.habits.quiet && endpoint.in_flight > 0)
                 && self.is_down(at)
                 && self.has_room()
-                && self.open_at(at, now, fx)
             {
-                self.endpoints[at].sought = false;
+                self.open_at(at, now, fx);
             }
         }
     }
@@ -274,7 +281,6 @@ fn with_cause(fault: Fault, last: &Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use futures::future::BoxFuture;
 

@@ -11,6 +11,8 @@
 //! - Never one that is down while another is not; who is sent elsewhere leaves word that a
 //!   [probe](Core::probe) is worth while.
 
+use tokio::time::Instant;
+
 use super::{Core, line};
 use crate::pool::affinity;
 use crate::pool::face::Face;
@@ -52,28 +54,30 @@ impl TwoChoices {
 
 impl<F: Face> Core<F> {
     /// Where a caller has to wait: the endpoint it names, or the one its affinity means.
-    pub(super) fn destination(&mut self, ask: &Ask) -> Option<usize> {
+    pub(super) fn destination(&mut self, ask: &Ask, now: Instant) -> Option<usize> {
         match ask.affinity {
-            Some(key) if ask.endpoint.is_none() => self.endpoint_for(key),
+            Some(key) if ask.endpoint.is_none() => self.endpoint_for(key, now),
             _ => ask.endpoint,
         }
     }
 
     /// The endpoint for an affinity; nothing when all are down, or there is only one.
-    pub(super) fn endpoint_for(&mut self, key: u64) -> Option<usize> {
+    pub(super) fn endpoint_for(&mut self, key: u64, now: Instant) -> Option<usize> {
         if self.endpoints.len() == 1 {
             return None;
         }
         let weight = |at: &usize| affinity::weight(self.endpoints[*at].key, key);
         let up = (0..self.endpoints.len()).filter(|at| !self.is_down(*at)).max_by_key(weight)?;
         let best = (0..self.endpoints.len()).max_by_key(weight)?;
-        self.endpoints[best].sought |= best != up;
+        if best != up {
+            self.endpoints[best].sought_at = Some(now);
+        }
         Some(up)
     }
 
     /// An endpoint is down: those who wait there for no other reason than their affinity go on to
     /// the next, or anywhere if all are down, and keep their places among those who wait there.
-    pub(super) fn send_elsewhere(&mut self, at: usize) {
+    pub(super) fn send_elsewhere(&mut self, at: usize, now: Instant) {
         if self.endpoints.len() == 1 {
             return;
         }
@@ -84,7 +88,7 @@ impl<F: Face> Core<F> {
                 let request = &self.requests[index];
                 if let Some(key) = request.affinity {
                     let number = request.number;
-                    movers.push((self.endpoint_for(key), number, index));
+                    movers.push((self.endpoint_for(key, now), number, index));
                 }
             }
             movers.sort_unstable();
