@@ -22,6 +22,12 @@ fn settings() -> Settings {
     }
 }
 
+/// Chance, the same every time.
+fn scene(settings: Settings, places: Vec<Place>) -> Scene {
+    fastrand::seed(11);
+    Scene::new(settings, places)
+}
+
 fn run() -> Ask {
     Ask::new(Kind::Run)
 }
@@ -39,7 +45,7 @@ fn affine(key: u64) -> Ask {
 #[tokio::test(start_paused = true)]
 async fn a_spike_that_what_is_open_serves_quickly_opens_one_more_and_no_further() {
     let place = Place { connect: MS * 150, ..Place::default() };
-    let mut scene = Scene::new(Settings { max_slots: 50, ..settings() }, vec![place]);
+    let mut scene = scene(Settings { max_slots: 50, ..settings() }, vec![place]);
     let warm: Vec<u64> = (0..5).map(|_| scene.ask(hold())).collect();
     pass(MS * 1_000).await;
     warm.iter().for_each(|caller| scene.release(*caller));
@@ -59,7 +65,7 @@ async fn a_spike_that_what_is_open_serves_quickly_opens_one_more_and_no_further(
 #[tokio::test(start_paused = true)]
 async fn a_spike_that_nothing_turns_over_opens_as_many_at_once_as_the_endpoint_bears() {
     let place = Place { connect: MS * 150, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     let first = scene.ask(hold());
     pass(MS * 200).await;
     assert!(matches!(scene.told(first), Some(Told::Holds(..))));
@@ -75,7 +81,7 @@ async fn a_spike_that_nothing_turns_over_opens_as_many_at_once_as_the_endpoint_b
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_stops_moving_gets_more_than_one_opened_without_anybody_asking() {
     let place = Place { connect: MS * 100, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     let first = scene.ask(hold());
     pass(MS * 200).await;
     scene.release(first);
@@ -112,7 +118,7 @@ async fn a_dead_endpoint_with_five_waiters_is_tried_ten_times_in_two_seconds_at_
 #[tokio::test(start_paused = true)]
 async fn while_an_endpoint_fails_one_attempt_at_a_time_is_made_there() {
     let place = Place { connect: MS * 50, ..Place::down() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     for _ in 0..5 {
         scene.ask(hold());
     }
@@ -128,7 +134,7 @@ async fn while_an_endpoint_fails_one_attempt_at_a_time_is_made_there() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_ride_out_a_restart_whenever_they_came() {
-    let mut scene = Scene::new(settings(), vec![Place::down()]);
+    let mut scene = scene(settings(), vec![Place::down()]);
     let mut callers = Vec::new();
     for _ in 0..25 {
         callers.push(scene.ask(run()));
@@ -147,7 +153,7 @@ async fn callers_ride_out_a_restart_whenever_they_came() {
 /// An endpoint that has been down for ten seconds.
 async fn long_dead(places: Vec<Place>, settings: Settings) -> Scene {
     let count = places.len();
-    let mut scene = Scene::new(settings, places);
+    let mut scene = scene(settings, places);
     for at in 0..count {
         scene.ask(run().at(Some(at)));
     }
@@ -224,7 +230,7 @@ async fn many_callers_of_a_dead_endpoint_try_it_no_faster_than_the_first_pause()
 async fn the_minimum_is_filled_at_the_pace_of_the_backoff_while_the_endpoint_fails() {
     let kept = Settings { min_slots: 5, upkeep_interval: Some(MS * 10), ..settings() };
     let place = Place { connect: MS * 10, ..Place::down() };
-    let scene = Scene::new(kept, vec![place]);
+    let scene = scene(kept, vec![place]);
     scene.engine.begin();
     pass(MS * 11).await;
     scene.change(0, |place| place.most_trying = place.trying);
@@ -254,7 +260,7 @@ async fn with_all_endpoints_down_each_is_tried_before_a_caller_is_refused_and_ea
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_hangs_keeps_nobody_from_another_that_works() {
     let hanging = Place { connect: MS * 5_000, ..Place::down() };
-    let mut scene = Scene::new(settings(), vec![hanging, Place::default()]);
+    let mut scene = scene(settings(), vec![hanging, Place::default()]);
     scene.ask(run().at(Some(0)));
     pass(MS * 5_200).await;
     let caller = scene.ask(run());
@@ -266,7 +272,7 @@ async fn an_endpoint_that_hangs_keeps_nobody_from_another_that_works() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_who_may_go_anywhere_never_go_where_nothing_works() {
-    let mut scene = Scene::new(settings(), vec![Place::default(), Place::down()]);
+    let mut scene = scene(settings(), vec![Place::default(), Place::down()]);
     scene.ask(run().at(Some(1)));
     pass(MS * 10).await;
     let callers: Vec<u64> = (0..100).map(|_| scene.ask(run())).collect();
@@ -276,10 +282,9 @@ async fn callers_who_may_go_anywhere_never_go_where_nothing_works() {
 
 #[tokio::test(start_paused = true)]
 async fn the_faster_of_two_endpoints_gets_more_of_the_callers() {
-    fastrand::seed(3);
     let slow = Place { answer: MS * 40, ..Place::default() };
     let fast = Place { answer: MS * 10, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![slow, fast]);
+    let mut scene = scene(settings(), vec![slow, fast]);
     for at in [0, 1] {
         let warm: Vec<u64> = (0..5).map(|_| scene.ask(hold().at(Some(at)))).collect();
         pass(MS * 50).await;
@@ -299,7 +304,7 @@ async fn the_faster_of_two_endpoints_gets_more_of_the_callers() {
 
 #[tokio::test(start_paused = true)]
 async fn the_same_key_goes_to_the_same_endpoint() {
-    let mut scene = Scene::new(settings(), vec![Place::default(); 3]);
+    let mut scene = scene(settings(), vec![Place::default(); 3]);
     let mut chosen = Vec::new();
     for key in 0..30 {
         let callers: Vec<u64> = (0..4).map(|_| scene.ask(affine(key))).collect();
@@ -326,7 +331,7 @@ async fn key_of(scene: &mut Scene, at: usize) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn callers_move_on_when_their_endpoint_goes_down_and_return_when_it_is_back() {
     let few = Settings { max_slots: 6, ..settings() };
-    let mut scene = Scene::new(few, vec![Place::default(); 2]);
+    let mut scene = scene(few, vec![Place::default(); 2]);
     let key = key_of(&mut scene, 0).await;
     // Everything at "a" is held while more wait for it; then it dies.
     let holders: Vec<u64> = (0..3).map(|_| scene.ask(hold().at(Some(0)))).collect();
@@ -351,7 +356,7 @@ async fn callers_move_on_when_their_endpoint_goes_down_and_return_when_it_is_bac
 
 #[tokio::test(start_paused = true)]
 async fn with_all_endpoints_down_affinity_asks_for_no_more_than_anybody() {
-    let mut scene = Scene::new(settings(), vec![Place::down(), Place::down()]);
+    let mut scene = scene(settings(), vec![Place::down(), Place::down()]);
     let caller = scene.ask(affine(1));
     pass(MS * 1_000).await;
     scene.change(0, |place| place.up = true);
@@ -361,7 +366,7 @@ async fn with_all_endpoints_down_affinity_asks_for_no_more_than_anybody() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_nobody_wants_is_left_alone_while_it_is_down() {
-    let mut scene = Scene::new(settings(), vec![Place::down(), Place::default()]);
+    let mut scene = scene(settings(), vec![Place::down(), Place::default()]);
     scene.ask(run().at(Some(0)));
     pass(MS * 10_000).await;
     let before = scene.place(0).attempts.len();
@@ -376,7 +381,7 @@ async fn idle_slots_of_one_endpoint_give_way_to_callers_of_another_and_no_more_t
     let kept =
         Settings { max_slots: 4, min_slots: 4, upkeep_interval: Some(MS * 10), ..settings() };
     let least = Habits { min_slots: 1, ..Place::default().habits };
-    let mut scene = Scene::new(kept, vec![Place { habits: least, ..Place::default() }; 2]);
+    let mut scene = scene(kept, vec![Place { habits: least, ..Place::default() }; 2]);
     scene.engine.begin();
     pass(MS * 100).await;
     let fillers: Vec<u64> = (0..4).map(|_| scene.ask(hold().at(Some(0)))).collect();
@@ -400,7 +405,7 @@ async fn what_works_is_not_given_up_for_an_endpoint_that_fails_and_that_nobody_n
     let busy = Habits { max_in_flight: 1, ..Place::default().habits };
     let works = Place { habits: busy, answer: MS * 500, ..Place::default() };
     let few = Settings { max_slots: 2, ..settings() };
-    let mut scene = Scene::new(few, vec![works, Place { habits: busy, ..Place::down() }]);
+    let mut scene = scene(few, vec![works, Place { habits: busy, ..Place::down() }]);
     let both: Vec<u64> = (0..2).map(|_| scene.ask(hold().at(Some(0)))).collect();
     pass(MS * 10).await;
     both.iter().for_each(|caller| scene.release(*caller));
