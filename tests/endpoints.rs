@@ -263,6 +263,8 @@ async fn an_endpoint_that_hangs_keeps_nobody_from_another_that_works() {
     let mut scene = scene(settings(), vec![hanging, Place::default()]);
     scene.ask(run().at(Some(0)));
     pass(MS * 5_200).await;
+    scene.ask(run().at(Some(0)));
+    assert_eq!(scene.place(0).trying, 1, "a probe goes on");
     let caller = scene.ask(run());
     pass(MS * 10).await;
     assert_eq!(scene.endpoint(caller), 1);
@@ -289,6 +291,16 @@ async fn the_faster_of_two_endpoints_gets_more_of_the_callers() {
         let warm: Vec<u64> = (0..5).map(|_| scene.ask(hold().at(Some(at)))).collect();
         pass(MS * 50).await;
         warm.iter().for_each(|caller| scene.release(*caller));
+    }
+    // With nothing else to do, the one that was faster of late is the better one every time.
+    for at in [0, 1] {
+        scene.ask(run().at(Some(at)));
+    }
+    for _ in 0..20 {
+        pass(MS * 50).await;
+        let caller = scene.ask(run());
+        pass(MS * 50).await;
+        assert_eq!(scene.endpoint(caller), 1);
     }
     let mut callers = Vec::new();
     for _ in 0..200 {
