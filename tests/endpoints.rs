@@ -305,11 +305,29 @@ async fn the_faster_of_two_endpoints_gets_more_of_the_callers() {
     let mut callers = Vec::new();
     for _ in 0..200 {
         callers.push(scene.ask(run()));
-        pass(MS * 5).await;
+        pass(MS * 2).await;
     }
     pass(MS * 500).await;
     let slow = callers.iter().filter(|caller| scene.endpoint(**caller) == 0).count();
     assert!((1..60).contains(&slow), "{slow} of 200 went to the one that is four times slower");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_slow_once_is_not_shunned_for_ever() {
+    let mut scene = scene(settings(), vec![Place { answer: MS * 60_000, ..Place::default() }; 2]);
+    scene.change(1, |place| place.answer = MS * 10);
+    for at in [0, 1] {
+        scene.ask(run().at(Some(at)));
+    }
+    pass(MS * 61_000).await;
+    scene.change(0, |place| place.answer = MS * 10);
+    let mut served = [0, 0];
+    for _ in 0..300 {
+        let caller = scene.ask(run());
+        pass(MS * 1_000).await;
+        served[scene.endpoint(caller)] += 1;
+    }
+    assert!(served[0] >= 3, "{served:?}");
 }
 
 // Affinity.
@@ -410,6 +428,25 @@ async fn idle_slots_of_one_endpoint_give_way_to_callers_of_another_and_no_more_t
     assert_eq!((scene.place(0).open, scene.place(1).open), (2, 2));
     pass(MS * 10_000).await;
     assert_eq!(scene.engine.counters().created, opened + 2, "nothing is opened to and fro");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_above_its_minimum_gives_way_before_one_that_is_not() {
+    let least = Habits { min_slots: 1, ..Place::default().habits };
+    let kept = Place { habits: least, ..Place::default() };
+    let few = Settings { max_slots: 3, upkeep_interval: Some(MS * 10), ..settings() };
+    let mut scene = scene(few, vec![kept, Place::default(), Place::default()]);
+    scene.engine.begin();
+    pass(MS * 100).await;
+    let both: Vec<u64> = (0..2).map(|_| scene.ask(hold().at(Some(1)))).collect();
+    pass(MS * 100).await;
+    both.iter().for_each(|caller| scene.release(*caller));
+    let opened = scene.engine.counters().created;
+    let caller = scene.ask(run().at(Some(2)));
+    pass(MS * 5_000).await;
+    assert_eq!(scene.endpoint(caller), 2);
+    assert_eq!([0, 1, 2].map(|at| scene.place(at).open), [1, 1, 1]);
+    assert_eq!(scene.engine.counters().created, opened + 1);
 }
 
 #[tokio::test(start_paused = true)]

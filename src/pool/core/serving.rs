@@ -134,7 +134,7 @@ impl<F: Face> Core<F> {
                 offer(&endpoint.lines.holds, idle);
             }
             if !self.anywhere.holds.is_empty() {
-                for_hold.offer(self.cost(at, Kind::Hold), idle);
+                for_hold.offer(self.cost(at, Kind::Hold, now), idle);
             }
             if may_start {
                 let firsts = [&endpoint.lines.runs, &self.anywhere.runs];
@@ -144,7 +144,7 @@ impl<F: Face> Core<F> {
                 }
                 offer(&endpoint.lines.runs, idle);
                 if !self.anywhere.runs.is_empty() {
-                    for_run.offer(self.cost(at, Kind::Run), idle);
+                    for_run.offer(self.cost(at, Kind::Run, now), idle);
                 }
             }
         }
