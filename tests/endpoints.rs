@@ -73,8 +73,7 @@ async fn a_spike_that_nothing_turns_over_opens_as_many_at_once_as_the_endpoint_b
     let spike: Vec<u64> = (0..4).map(|_| scene.ask(hold())).collect();
     pass(MS * 1_000).await;
     let took = spike.iter().map(|caller| scene.told_at(*caller).unwrap() - began).max().unwrap();
-    // Two by two, and what standing still for a tenth of a connect costs at most.
-    assert!(took <= MS * 331, "{took:?}");
+    assert!(took <= MS * 302, "{took:?} for two by two");
     assert_eq!(scene.place(0).most_trying, 2);
 }
 
@@ -94,7 +93,7 @@ async fn a_queue_that_stops_moving_gets_more_than_one_opened_without_anybody_ask
     pass(MS * 50).await;
     let attempts = scene.place(0).attempts;
     assert_eq!(attempts.len(), 3);
-    assert!((MS * 10..MS * 15).contains(&(attempts[2] - began)), "{:?}", attempts[2] - began);
+    assert!((MS * 25..MS * 30).contains(&(attempts[2] - began)), "{:?}", attempts[2] - began);
 }
 
 // The breaker.

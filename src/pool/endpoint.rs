@@ -68,8 +68,9 @@ pub(super) struct Endpoint {
     pub sought_at: Option<Instant>,
     /// How long opening took, the last time.
     pub opening_took: Duration,
-    /// When somebody last got a slot there.
+    /// When somebody last got a slot there, and when one that was not opened just then.
     pub served_at: Option<Instant>,
+    pub moved_at: Option<Instant>,
     /// Slots held by callers.
     pub held: usize,
     /// How it does: by its jobs and its checks.
@@ -103,6 +104,7 @@ impl Endpoint {
             sought_at: None,
             opening_took: Duration::ZERO,
             served_at: None,
+            moved_at: None,
             held: 0,
             pulse: Pulse::default(),
             tally: Tally::default(),
@@ -122,7 +124,7 @@ impl Endpoint {
 
     /// How long a queue may stand still, with something being opened, before more is opened.
     pub fn stall(&self) -> Duration {
-        self.opening_took / 10
+        self.opening_took / 4
     }
 
     pub fn adopt(&mut self, slot: u32) {

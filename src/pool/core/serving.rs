@@ -232,7 +232,11 @@ impl<F: Face> Core<F> {
         let slot = &mut self.slots[at as usize];
         slot.claimed_at = now;
         let endpoint = slot.endpoint;
-        self.endpoints[endpoint].served_at = Some(now);
+        let place = &mut self.endpoints[endpoint];
+        place.served_at = Some(now);
+        if slot.opened_at < now {
+            place.moved_at = Some(now);
+        }
         self.note_at(endpoint, |tally| tally.wait.note(waited));
         self.tell_of(at, Name::CheckedOut, fx, |slot| Event::CheckedOut {
             id: slot.id,
