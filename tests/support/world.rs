@@ -533,6 +533,10 @@ impl World {
             && seen.opening.is_empty()
             && seen.hooks.is_empty()
             && self.owed.iter().all(|job| seen.told.contains_key(job))
+            && self
+                .asked
+                .iter()
+                .all(|(job, _)| seen.told.contains_key(job) || self.turned_away.contains(job))
             && seen.closing.is_empty()
             && (!seen.closing_pool || !seen.reports.is_empty())
     }
