@@ -323,7 +323,7 @@ mod tests {
                 State::Unusable => table.retire_idle(0).unwrap(),
                 // No operation stops here.
                 State::Closed => {
-                    drop(table.change(0, State::Created, None, State::Closed).unwrap())
+                    table.change(0, State::Created, None, State::Closed).map(drop).unwrap();
                 }
                 State::Empty => unreachable!("no way leads back"),
             }
@@ -334,9 +334,10 @@ mod tests {
     }
 
     type Operation = fn(&SlotTable, Lease) -> bool;
+    type Arrows = &'static [(State, State)];
 
     /// Each operation, and where it leads from which states. From all others it must fail.
-    const OPERATIONS: [(&str, Operation, &[(State, State)]); 10] = {
+    const OPERATIONS: [(&str, Operation, Arrows); 10] = {
         use State::*;
         [
             ("reserve", |table, _| table.reserve(0).is_some(), &[(Empty, Created)]),

@@ -1,4 +1,5 @@
 //! A world of make-believe resources in which every event comes when a test says so.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -314,7 +315,8 @@ impl World {
                 }
             }
             Step::UnsentCheck(at) => {
-                if let Some(thing) = self.take_checking(at) {
+                let per_job = self.seen().per_job;
+                if per_job && let Some(thing) = self.take_checking(at) {
                     self.engine.unsent(thing.slot, thing.id, Fault::new(Code::Connect, "unsent"));
                 }
             }
