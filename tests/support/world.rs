@@ -169,7 +169,11 @@ impl World {
     fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
         let job = self.number();
         self.kinds.insert(job, kind);
-        match self.engine.submit(Ask::new(kind).at(endpoint), job) {
+        // Some matter more than others, and some want their own endpoint.
+        let priority = (job % 4) as i32 - 1;
+        let affinity = job.is_multiple_of(5).then_some(job);
+        let ask = Ask { priority, affinity, ..Ask::new(kind).at(endpoint) };
+        match self.engine.submit(ask, job) {
             Ok(key) => self.asked.push((job, key.to_number())),
             Err(_) => {
                 assert!(
