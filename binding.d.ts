@@ -5,13 +5,13 @@ export declare class NativePool {
   /** Throws an error whose message is a fault's JSON. Connects to nothing. */
   constructor(outbox: Outbox, poolNumber: number, options: string)
   /** Sends a command over any connection. */
-  execute(ticket: number, kind: string, params: string, timeoutMs: number, endpointIndex: number, raw: boolean): number | string
+  execute(ticket: number, kind: string, params: string, timeoutMs: number, endpointIndex: number, raw: boolean, priority: number, affinity?: string | undefined | null): number | string
   /** Sends a command over a held connection. */
   executeHeld(slot: number, generation: number, ticket: number, kind: string, params: string, timeoutMs: number, raw: boolean): number | string
   /** Asks to hold a connection: a lease at once, a request that waits, or a fault. */
-  acquire(ticket: number, timeoutMs: number, endpointIndex: number): number | unknown[] | string
+  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity?: string | undefined | null): number | unknown[] | string
   /** A lease at once, or null. */
-  tryAcquire(endpointIndex: number): unknown[] | string | null
+  tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
   /** Gives a held connection back; null, or a fault. */
   release(slot: number, generation: number): string | null
   /** Gives a held connection back and closes it; null, or a fault. */
@@ -21,9 +21,38 @@ export declare class NativePool {
    * had its outcome already.
    */
   cancel(request: number): string | null
-  /** Whether events are posted. */
-  observe(on: boolean): void
-  /** `ready`, `closing` or `closed`. */
+  /**
+   * Whether a holder that was garbage collected still held its connection; then it is given
+   * back.
+   */
+  reclaim(slot: number, generation: number): boolean
+  /** The pool opens from now on what it should keep open. */
+  begin(): void
+  /** Gives out connections, after a pause; null, or a fault. */
+  ready(): string | null
+  /** Gives out none until `ready`; null, or a fault. */
+  pause(): string | null
+  /** Makes what is open stale; null, or a fault. */
+  clear(endpointIndex: number, interruptInUse: boolean): string | null
+  /** Settles `ticket` when `minConnections` are open: a request, or a fault. */
+  warm(ticket: number): number | string
+  /** Settles `ticket` with a report on how everything does, as JSON. */
+  checkHealth(ticket: number): void
+  /**
+   * Sets how many connections are kept open and how many there may be, each as it is when
+   * negative; null, or a fault.
+   */
+  resize(min: number, max: number): string | null
+  /**
+   * Takes a held connection out of the pool for user code, which is called for `ticket` by way
+   * of the outbox; null, or a fault.
+   */
+  recycle(slot: number, generation: number, ticket: number): string | null
+  /** User code is done with a connection, or has failed with `error`. */
+  hookDone(slot: number, generation: number, number: number, error?: string | undefined | null): void
+  /** Which events are posted, one bit each (see `tables`). */
+  observe(mask: number): void
+  /** `paused`, `ready`, `closing` or `closed`. */
   state(): string
   /** Gauges and totals, as JSON. */
   stats(): string
@@ -54,5 +83,8 @@ export declare class Outbox {
   hold(on: boolean): void
 }
 
-/** The tables as JSON: `{ options, errors, dialects }`. */
+/**
+ * The tables as JSON: `{ options, errors, dialects, events }`; an event's place is its bit in
+ * `NativePool.observe`.
+ */
 export declare function tables(): string

@@ -83,7 +83,7 @@ class Bridge {
     const number = this.outbox.nextTicket()
     const answer =
       lease === null
-        ? this.native.execute(number, type, params, call.timeoutMs, call.endpoint, call.raw)
+        ? this.native.execute(number, type, params, call.timeoutMs, call.endpoint, call.raw, 0, null)
         : lease.submit(number, type, params, call)
     if (typeof answer === 'string') throw this.error(answer)
     const ticket = this.outbox.open(this, number, answer, type, call.signal)
@@ -102,7 +102,7 @@ class Bridge {
     const call = readCallOptions(options, 'acquire', this.endpoints)
     if (call.signal?.aborted) throw call.signal.reason
     const number = this.outbox.nextTicket()
-    const answer = this.native.acquire(number, call.timeoutMs, call.endpoint)
+    const answer = this.native.acquire(number, call.timeoutMs, call.endpoint, 0, null)
     if (typeof answer === 'object') return new Lease(this, answer)
     if (typeof answer === 'string') throw this.error(answer)
     const ticket = this.outbox.open(this, number, answer, null, call.signal)
@@ -115,7 +115,7 @@ class Bridge {
   /** @param {unknown} options */
   tryAcquire(options) {
     const { endpoint } = readCallOptions(options, 'tryAcquire', this.endpoints)
-    const answer = this.native.tryAcquire(endpoint)
+    const answer = this.native.tryAcquire(endpoint, null)
     if (typeof answer === 'string') throw this.error(answer)
     return answer === null ? null : new Lease(this, answer)
   }
@@ -225,6 +225,7 @@ class Bridge {
     const payload = this.#created
     this.#created = null
     deliver(this.#emitter, 'poolCreated', payload)
+    this.native.begin()
   }
 
   /**

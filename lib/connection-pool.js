@@ -20,7 +20,7 @@ class ConnectionPool extends ObservedEmitter {
 
   /** @param {unknown} [options] */
   constructor(options) {
-    super((observed) => this.#bridge.native.observe(observed))
+    super((observed) => this.#bridge.native.observe(observed ? 0xffffffff : 0))
     this.#bridge = new Bridge(this, readOptions(options))
   }
 

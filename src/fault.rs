@@ -32,6 +32,9 @@ codes! {
     Closed = "ERR_POOL_CLOSED", retryable: false,
         "The pool is closing or closed.",
         "Create a new pool; see delivered for whether a command was under way.";
+    Cleared = "ERR_POOL_CLEARED", retryable: true,
+        "The pool was cleared or is paused.",
+        "Call ready() when Blender is there again, then try again; see delivered for whether a command was under way.";
     AcquireTimeout = "ERR_POOL_ACQUIRE_TIMEOUT", retryable: true,
         "No connection became free in time.",
         "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.";
@@ -59,6 +62,9 @@ codes! {
     ReplyTooLarge = "ERR_POOL_REPLY_TOO_LARGE", retryable: false,
         "The reply is larger than maxReplyBytes.",
         "Ask for less, write to a file instead, or raise maxReplyBytes.";
+    Deadlock = "ERR_POOL_DEADLOCK", retryable: false,
+        "Every connection is held by callers that wait for another one themselves.",
+        "Use the connection you hold instead of asking for another, release it first, or raise maxConnections above the number of callers that hold one and ask for more.";
     NotHeld = "ERR_POOL_NOT_HELD", retryable: false,
         "The connection is not held by this caller: released already, or never acquired.",
         "Release once, and use a connection only between acquire and release.";

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use blender_pool::conn::Reply;
 use blender_pool::fault::Fault;
-use blender_pool::pool::{CloseReport, Command, ConnectionPool, LeaseInfo, Options, Sink};
+use blender_pool::pool::{
+    CallOptions, CloseReport, Command, ConnectionPool, LeaseInfo, Options, Sink,
+};
 use blender_pool::wire::Dialect;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -59,7 +61,7 @@ async fn a_per_request_reply_with_more_behind_it_costs_no_slot() {
     let (pool, mut tape) = pool(port, r#""dialect":"blender-lab","maxConnections":1"#);
     for ticket in 1..=3 {
         let code = command("execute_code", r#"{"code":""}"#.into());
-        pool.execute(ticket, code, None, None).unwrap();
+        pool.execute(ticket, code, &CallOptions::default()).unwrap();
         let told = timeout(Duration::from_secs(5), tape.recv()).await;
         let (settled, fault) = told.expect("the slot was lost").unwrap();
         assert_eq!((settled, fault.map(|fault| fault.code())), (ticket, None));
@@ -111,7 +113,12 @@ async fn a_command_that_crosses_a_stray_reply_runs_once_at_most() {
     tokio::spawn(chatter(listener, ran.clone()));
     let (pool, mut tape) = pool(port, r#""dialect":"worker","maxConnections":2"#);
     for ticket in 1..=3_000 {
-        pool.execute(ticket, command("echo", format!(r#"{{"n":{ticket}}}"#)), None, None).unwrap();
+        pool.execute(
+            ticket,
+            command("echo", format!(r#"{{"n":{ticket}}}"#)),
+            &CallOptions::default(),
+        )
+        .unwrap();
         let told = timeout(Duration::from_secs(10), tape.recv()).await;
         assert_eq!(told.expect("a ticket was lost").unwrap().0, ticket);
         spin(200);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use blender_pool::conn::Reply;
 use blender_pool::fault::Fault;
 use blender_pool::pool::{
-    Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo, Options, Sink,
+    CallOptions, Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo, Options, Sink,
 };
 use blender_pool::wire::Dialect;
 use serde_json::Value;
@@ -143,7 +143,7 @@ fn callers_on_many_threads_get_their_own_answers_and_the_limit_holds() {
                 for call in 0..CALLS {
                     let ticket = thread * CALLS + call + 1;
                     let key = if fastrand::u32(0..10) == 0 {
-                        match pool.acquire(ticket, None, None).unwrap() {
+                        match pool.acquire(ticket, &CallOptions::default()).unwrap() {
                             Held::Later(key) => key,
                             Held::Now(lease) => {
                                 turned_away.lock().unwrap().insert(ticket, "granted at once");
@@ -157,7 +157,7 @@ fn callers_on_many_threads_get_their_own_answers_and_the_limit_holds() {
                             params: format!(r#"{{"n":{ticket}}}"#),
                             raw: false,
                         };
-                        pool.execute(ticket, command, None, None).unwrap()
+                        pool.execute(ticket, command, &CallOptions::default()).unwrap()
                     };
                     if fastrand::u32(0..8) == 0
                         && let Cancelled::Now(_) = pool.cancel(key)

@@ -12,7 +12,8 @@ use napi_derive::napi;
 use super::outbox::{Outbox, PoolSink, lease_array};
 use super::{log, runtime};
 use crate::fault::{Code, Fault};
-use crate::pool::{Cancelled, Command, ConnectionPool, Held, Lease, Options};
+use crate::pool::event::Observed;
+use crate::pool::{CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, Options};
 
 /// A connection pool, as the facade sees it.
 #[napi]
@@ -29,6 +30,20 @@ fn timeout(ms: f64) -> Option<Duration> {
 /// Negative: any.
 fn endpoint(index: i32) -> Option<usize> {
     usize::try_from(index).ok()
+}
+
+fn call_options(
+    endpoint_index: i32,
+    timeout_ms: f64,
+    priority: i32,
+    affinity: Option<String>,
+) -> CallOptions {
+    CallOptions {
+        endpoint: endpoint(endpoint_index),
+        timeout: timeout(timeout_ms),
+        priority,
+        affinity,
+    }
 }
 
 fn text(fault: &Fault) -> String {
@@ -67,6 +82,7 @@ impl NativePool {
 
     /// Sends a command over any connection.
     #[napi(ts_return_type = "number | string")]
+    #[allow(clippy::too_many_arguments)]
     pub fn execute(
         &self,
         ticket: f64,
@@ -75,14 +91,12 @@ impl NativePool {
         timeout_ms: f64,
         endpoint_index: i32,
         raw: bool,
+        priority: i32,
+        affinity: Option<String>,
     ) -> Either<f64, String> {
         let command = Command { kind, params, raw };
-        match self.pool.execute(
-            ticket as u64,
-            command,
-            endpoint(endpoint_index),
-            timeout(timeout_ms),
-        ) {
+        let options = call_options(endpoint_index, timeout_ms, priority, affinity);
+        match self.pool.execute(ticket as u64, command, &options) {
             Ok(request) => Either::A(request),
             Err(fault) => Either::B(text(&fault)),
         }
@@ -116,8 +130,11 @@ impl NativePool {
         ticket: f64,
         timeout_ms: f64,
         endpoint_index: i32,
+        priority: i32,
+        affinity: Option<String>,
     ) -> Result<Either3<f64, Array<'env>, String>> {
-        Ok(match self.pool.acquire(ticket as u64, endpoint(endpoint_index), timeout(timeout_ms)) {
+        let options = call_options(endpoint_index, timeout_ms, priority, affinity);
+        Ok(match self.pool.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either3::A(request),
             Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
             Err(fault) => Either3::C(text(&fault)),
@@ -130,8 +147,10 @@ impl NativePool {
         &self,
         env: &'env Env,
         endpoint_index: i32,
+        affinity: Option<String>,
     ) -> Result<Option<Either<Array<'env>, String>>> {
-        Ok(match self.pool.try_acquire(endpoint(endpoint_index)) {
+        let options = call_options(endpoint_index, -1.0, 0, affinity);
+        Ok(match self.pool.try_acquire(&options) {
             Ok(None) => None,
             Ok(Some(lease)) => Some(Either::A(lease_array(env, &lease)?)),
             Err(fault) => Some(Either::B(text(&fault))),
@@ -160,13 +179,82 @@ impl NativePool {
         }
     }
 
-    /// Whether events are posted.
+    /// Whether a holder that was garbage collected still held its connection; then it is given
+    /// back.
     #[napi]
-    pub fn observe(&self, on: bool) {
-        self.pool.observe(on);
+    pub fn reclaim(&self, slot: u32, generation: u32) -> bool {
+        self.pool.reclaim(Lease { slot, generation })
     }
 
-    /// `ready`, `closing` or `closed`.
+    /// The pool opens from now on what it should keep open.
+    #[napi]
+    pub fn begin(&self) {
+        self.pool.begin();
+    }
+
+    /// Gives out connections, after a pause; null, or a fault.
+    #[napi]
+    pub fn ready(&self) -> Option<String> {
+        self.pool.ready().err().map(|fault| text(&fault))
+    }
+
+    /// Gives out none until `ready`; null, or a fault.
+    #[napi]
+    pub fn pause(&self) -> Option<String> {
+        self.pool.pause().err().map(|fault| text(&fault))
+    }
+
+    /// Makes what is open stale; null, or a fault.
+    #[napi]
+    pub fn clear(&self, endpoint_index: i32, interrupt_in_use: bool) -> Option<String> {
+        let cleared = self.pool.clear(endpoint(endpoint_index), interrupt_in_use);
+        cleared.err().map(|fault| text(&fault))
+    }
+
+    /// Settles `ticket` when `minConnections` are open: a request, or a fault.
+    #[napi(ts_return_type = "number | string")]
+    pub fn warm(&self, ticket: f64) -> Either<f64, String> {
+        match self.pool.warm(ticket as u64) {
+            Ok(request) => Either::A(request),
+            Err(fault) => Either::B(text(&fault)),
+        }
+    }
+
+    /// Settles `ticket` with a report on how everything does, as JSON.
+    #[napi]
+    pub fn check_health(&self, ticket: f64) {
+        self.pool.check_health(ticket as u64);
+    }
+
+    /// Sets how many connections are kept open and how many there may be, each as it is when
+    /// negative; null, or a fault.
+    #[napi]
+    pub fn resize(&self, min: i32, max: i32) -> Option<String> {
+        let resized = self.pool.resize(u32::try_from(min).ok(), u32::try_from(max).ok());
+        resized.err().map(|fault| text(&fault))
+    }
+
+    /// Takes a held connection out of the pool for user code, which is called for `ticket` by way
+    /// of the outbox; null, or a fault.
+    #[napi]
+    pub fn recycle(&self, slot: u32, generation: u32, ticket: f64) -> Option<String> {
+        let recycled = self.pool.recycle(Lease { slot, generation }, ticket as u64);
+        recycled.err().map(|fault| text(&fault))
+    }
+
+    /// User code is done with a connection, or has failed with `error`.
+    #[napi]
+    pub fn hook_done(&self, slot: u32, generation: u32, number: f64, error: Option<String>) {
+        self.pool.hook_done(Lease { slot, generation }, number as u64, error);
+    }
+
+    /// Which events are posted, one bit each (see `tables`).
+    #[napi]
+    pub fn observe(&self, mask: u32) {
+        self.pool.observe(Observed(mask));
+    }
+
+    /// `paused`, `ready`, `closing` or `closed`.
     #[napi]
     pub fn state(&self) -> &'static str {
         self.pool.state()

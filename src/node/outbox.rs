@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::conn::Reply;
 use crate::fault::Fault;
+use crate::pool::event::Hook;
 use crate::pool::{CloseReport, LeaseInfo, Sink};
 use crate::wire::Dialect;
 
@@ -34,7 +35,9 @@ enum Entry {
     /// 3
     Event { pool: u32, event: String },
     /// 4
-    Closed { ticket: u64, report: CloseReport },
+    Done { ticket: u64, report: String },
+    /// 5
+    Hook { pool: u32, number: u64, hook: u32, ticket: u64, lease: LeaseInfo },
 }
 
 /// The queue, shared with the pools that post to it.
@@ -67,6 +70,15 @@ impl Queue {
     }
 }
 
+fn close_report(report: &CloseReport) -> String {
+    json!({
+        "failedWaiters": report.refused,
+        "cut": report.cut,
+        "durationMs": report.duration.as_secs_f64() * 1e3,
+    })
+    .to_string()
+}
+
 /// Where one pool posts to.
 pub(super) struct PoolSink {
     pub queue: Arc<Queue>,
@@ -85,9 +97,9 @@ impl PoolSink {
     /// Settles `ticket` when the pool is closed.
     pub(super) fn when_closed(&self, ticket: u64) {
         let mut closers = lock(&self.closers);
-        match closers.report.clone() {
+        match closers.report.as_ref().map(close_report) {
             Some(report) => {
-                self.queue.post(Entry::Closed { ticket, report });
+                self.queue.post(Entry::Done { ticket, report });
                 self.queue.flush();
             }
             None if closers.tickets.contains(&ticket) => {}
@@ -113,6 +125,15 @@ impl Sink for PoolSink {
         self.queue.post(Entry::Event { pool: self.pool, event: event.to_string() });
     }
 
+    fn done(&self, ticket: u64, report: Value) {
+        self.queue.post(Entry::Done { ticket, report: report.to_string() });
+    }
+
+    fn hook(&self, number: u64, hook: Hook, ticket: u64, lease: LeaseInfo) {
+        let pool = self.pool;
+        self.queue.post(Entry::Hook { pool, number, hook: hook as u32, ticket, lease });
+    }
+
     fn flush(&self) {
         self.queue.flush();
     }
@@ -120,7 +141,7 @@ impl Sink for PoolSink {
     fn closed(&self, report: CloseReport) {
         let mut closers = lock(&self.closers);
         for ticket in closers.tickets.drain(..) {
-            self.queue.post(Entry::Closed { ticket, report: report.clone() });
+            self.queue.post(Entry::Done { ticket, report: close_report(&report) });
         }
         closers.report = Some(report);
     }
@@ -180,7 +201,8 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
         Entry::Lease { ticket, .. } => (1, *ticket as f64),
         Entry::Fault { ticket, .. } => (2, *ticket as f64),
         Entry::Event { pool, .. } => (3, f64::from(*pool)),
-        Entry::Closed { ticket, .. } => (4, *ticket as f64),
+        Entry::Done { ticket, .. } => (4, *ticket as f64),
+        Entry::Hook { pool, .. } => (5, f64::from(*pool)),
     };
     values.set(at, kind)?;
     values.set(at + 1, ticket)?;
@@ -208,14 +230,17 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
             values.set(at + 2, event)?;
             values.set(at + 3, 0)
         }
-        Entry::Closed { report, .. } => {
-            let report = json!({
-                "failedWaiters": report.refused,
-                "cut": report.cut,
-                "durationMs": report.duration.as_secs_f64() * 1e3,
-            });
-            values.set(at + 2, report.to_string())?;
+        Entry::Done { report, .. } => {
+            values.set(at + 2, report)?;
             values.set(at + 3, 0)
+        }
+        Entry::Hook { number, hook, ticket, lease, .. } => {
+            let mut call = env.create_array(3)?;
+            call.set(0, number as f64)?;
+            call.set(1, hook)?;
+            call.set(2, ticket as f64)?;
+            values.set(at + 2, lease_array(env, &lease)?)?;
+            values.set(at + 3, call)
         }
     }
 }

@@ -4,10 +4,12 @@ use napi_derive::napi;
 use serde_json::{Value, json};
 
 use crate::fault::CODES;
+use crate::pool::event::Name;
 use crate::pool::options::OPTIONS;
 use crate::wire::DIALECTS;
 
-/// The tables as JSON: `{ options, errors, dialects }`.
+/// The tables as JSON: `{ options, errors, dialects, events }`; an event's place is its bit in
+/// `NativePool.observe`.
 #[napi]
 pub fn tables() -> String {
     let errors: Vec<Value> = CODES
@@ -16,5 +18,7 @@ pub fn tables() -> String {
         .collect();
     let options: Vec<Value> = OPTIONS.iter().map(|row| row.describe()).collect();
     let dialects: Vec<Value> = DIALECTS.iter().map(|row| row.describe()).collect();
-    json!({ "options": options, "errors": errors, "dialects": dialects }).to_string()
+    let events: Vec<&str> = Name::ALL.iter().map(|name| name.text()).collect();
+    json!({ "options": options, "errors": errors, "dialects": dialects, "events": events })
+        .to_string()
 }

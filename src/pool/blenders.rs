@@ -5,14 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{BoxFuture, FutureExt};
-use serde_json::json;
+use serde_json::Value;
 use tracing::{debug, info};
 
 use super::call::{Answer, Call, LeaseInfo, Sink, Want};
 use super::core::time::NEVER_ANSWERED;
 use super::engine::Engine;
 use super::event::Event;
-use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
+use super::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
 use super::options::Options;
 use crate::conn::Target;
 use crate::conn::connection::{Connection, Ending, Outcome, Owner};
@@ -35,7 +35,14 @@ pub(super) struct Blender {
     pub(super) configured: Option<&'static Dialect>,
     /// What `auto` found, until the endpoint is lost.
     pub(super) detected: Arc<Mutex<Option<&'static Dialect>>>,
-    pub(super) max_connections: Option<usize>,
+    pub(super) limits: Limits,
+}
+
+/// How many connections an endpoint was given.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub min: usize,
+    pub max: Option<usize>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -49,20 +56,19 @@ impl Blender {
 }
 
 impl Blenders {
-    pub(super) fn habits(
-        options: &Options,
-        dialect: Option<&Dialect>,
-        max_connections: Option<usize>,
-    ) -> Habits {
-        let all = options.settings.max_slots as usize;
+    pub(super) fn habits(options: &Options, dialect: Option<&Dialect>, limits: Limits) -> Habits {
+        // What the whole pool may have is the slot table's affair, and may change.
+        let max_slots = limits.max.unwrap_or(usize::MAX);
         let or = |own: u32, default: usize| if own == 0 { default } else { own as usize };
         let Some(dialect) = dialect else {
             // One connection finds out what the others will need.
             return Habits {
                 max_connecting: 1,
                 max_in_flight: options.max_in_flight.unwrap_or(usize::MAX),
-                max_slots: max_connections.unwrap_or(all),
+                min_slots: limits.min,
+                max_slots,
                 quiet: true,
+                per_job: false,
             };
         };
         let policy = &dialect.policy;
@@ -71,8 +77,10 @@ impl Blenders {
                 .max_connecting
                 .unwrap_or(or(policy.max_connecting, DEFAULT_MAX_CONNECTING)),
             max_in_flight: options.max_in_flight.unwrap_or(or(policy.max_in_flight, usize::MAX)),
-            max_slots: max_connections.unwrap_or(all).min(or(policy.max_connections, usize::MAX)),
+            min_slots: limits.min,
+            max_slots: max_slots.min(or(policy.max_connections, usize::MAX)),
             quiet: policy.quiet,
+            per_job: policy.per_request,
         }
     }
 
@@ -104,7 +112,7 @@ impl Face for Blenders {
     ) -> BoxFuture<'static, Result<Opened<Connection>, Fault>> {
         let blender = &self.endpoints[endpoint];
         let (target, detected) = (blender.target.clone(), blender.detected.clone());
-        let (dialect, max_connections) = (blender.known(), blender.max_connections);
+        let (dialect, limits) = (blender.known(), blender.limits);
         let options = self.options.clone();
         debug!(connection = id, endpoint = %target.name, "opening");
         async move {
@@ -112,7 +120,7 @@ impl Face for Blenders {
                 Ok(resource) => {
                     let dialect = resource.dialect();
                     *lock(&detected) = Some(dialect);
-                    let habits = Blenders::habits(&options, Some(dialect), max_connections);
+                    let habits = Blenders::habits(&options, Some(dialect), limits);
                     // A per-request connection has not dialled yet.
                     let proven = !dialect.policy.per_request;
                     Ok(Opened { resource, habits, proven })
@@ -150,20 +158,23 @@ impl Face for Blenders {
         }
     }
 
+    fn check(&self, resource: &Arc<Connection>, exchange: u64) -> Start {
+        let Some(ping) = resource.dialect().encode_ping(exchange) else {
+            return Start::NotReady;
+        };
+        match resource.start(exchange, ping) {
+            Ok(()) => Start::Started,
+            Err(_) => Start::NotReady,
+        }
+    }
+
     fn cut(&self, resource: &Arc<Connection>, exchange: u64, drain: Duration) -> Delivered {
         resource.cut(exchange, drain)
     }
 
     fn granted(&self, job: &Call, grant: &Grant<Connection>) {
         let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
-        let info = LeaseInfo {
-            lease: grant.lease,
-            id: grant.id,
-            endpoint: grant.endpoint,
-            created_at_ms: epoch_ms(grant.age).round(),
-            uses: grant.uses,
-            dialect: grant.resource.dialect(),
-        };
+        let info = lease_info(grant);
         let mut answer = lock(answer);
         match *answer {
             Answer::Awaited => *answer = Answer::Here(info),
@@ -184,32 +195,18 @@ impl Face for Blenders {
     }
 
     fn observed(&self, event: &Event) {
-        let at = |id: u64, endpoint: usize| json!({ "connectionId": id, "endpoint": self.name_of(endpoint) });
-        let (name, mut fields) = match event {
-            Event::ConnectionCreated { id, endpoint } => ("connectionCreated", at(*id, *endpoint)),
-            Event::ConnectionReady { id, endpoint, took } => {
-                let mut fields = at(*id, *endpoint);
-                fields["durationMs"] = json!(took.as_secs_f64() * 1e3);
-                fields["dialect"] = json!(self.dialect_at(*endpoint).map(|dialect| dialect.name));
-                ("connectionReady", fields)
-            }
-            Event::ConnectionClosed { id, endpoint, reason, fault } => {
-                let mut fields = at(*id, *endpoint);
-                fields["reason"] = json!(reason.text());
-                if let Some(fault) = fault {
-                    fields["error"] = fault.to_json();
-                }
-                ("connectionClosed", fields)
-            }
-            Event::Desync { id, endpoint, fault } => {
-                let mut fields = at(*id, *endpoint);
-                fields["error"] = fault.to_json();
-                ("desync", fields)
-            }
-            Event::PoolClosed => ("poolClosed", json!({})),
-        };
-        fields["event"] = json!(name);
-        self.sink.event(fields);
+        let name_of = |endpoint: usize| self.name_of(endpoint);
+        let dialect_of = |endpoint: usize| self.dialect_at(endpoint).map(|dialect| dialect.name);
+        self.sink.event(event.to_json(&name_of, &dialect_of));
+    }
+
+    fn done(&self, job: &Call, report: Value) {
+        self.sink.done(job.ticket, report);
+    }
+
+    fn hook(&self, call: &HookCall<Blenders>) {
+        let ticket = call.job.as_ref().map_or(0, |job| job.ticket);
+        self.sink.hook(call.number, call.hook, ticket, lease_info(&call.grant));
     }
 
     fn told(&self) {
@@ -219,6 +216,17 @@ impl Face for Blenders {
     fn closed(&self, report: &CloseReport) {
         info!(cut = report.cut, refused = report.refused, "closed");
         self.sink.closed(report.clone());
+    }
+}
+
+fn lease_info(grant: &Grant<Connection>) -> LeaseInfo {
+    LeaseInfo {
+        lease: grant.lease,
+        id: grant.id,
+        endpoint: grant.endpoint,
+        created_at_ms: epoch_ms(grant.age).round(),
+        uses: grant.uses,
+        dialect: grant.resource.dialect(),
     }
 }
 

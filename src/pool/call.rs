@@ -1,10 +1,13 @@
 //! What callers hand in and what they get back.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::event::Hook;
 use super::face::CloseReport;
+use super::request::{Ask, Kind};
 use super::table::Lease;
 use crate::conn::Reply;
 use crate::fault::Fault;
@@ -21,6 +24,11 @@ pub trait Sink: Send + Sync + 'static {
     fn fault(&self, ticket: u64, fault: Fault);
     /// Something happened (JSON with its name under `event`).
     fn event(&self, event: Value);
+    /// What a call asked for is there, beside a reply or a connection.
+    fn done(&self, _ticket: u64, _report: Value) {}
+    /// User code is to run over this lease; `ticket` is that of the call that asked for it, or 0.
+    /// Never called for a pool without hooks that recycles nothing.
+    fn hook(&self, _number: u64, _hook: Hook, _ticket: u64, _lease: LeaseInfo) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
     /// The pool is closed.
@@ -55,6 +63,27 @@ pub struct Command {
     pub raw: bool,
 }
 
+/// The options of one call.
+#[derive(Clone, Debug, Default)]
+pub struct CallOptions {
+    /// Only this endpoint will do.
+    pub endpoint: Option<usize>,
+    /// One deadline over everything.
+    pub timeout: Option<Duration>,
+    /// Higher first.
+    pub priority: i32,
+    /// The same key, the same endpoint, while that is healthy.
+    pub affinity: Option<String>,
+}
+
+impl CallOptions {
+    pub(super) fn ask(&self, kind: Kind) -> Ask {
+        let affinity = self.affinity.as_deref().map(super::affinity::key);
+        let CallOptions { endpoint, timeout, priority, .. } = *self;
+        Ask { kind, endpoint, affinity, timeout, priority }
+    }
+}
+
 /// What a caller handed in. Opaque; public because the engine is.
 #[derive(Debug)]
 pub struct Call {
@@ -65,6 +94,8 @@ pub struct Call {
 #[derive(Debug)]
 pub(super) enum Want {
     Command(Command),
+    /// To be told when the minimum stands, when a slot is recycled, or how everything does.
+    Told,
     Hold(Arc<Mutex<Answer>>),
 }
 

@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::blenders::{Blender, Blenders, cannot_encode, epoch_ms, lock, too_large};
-use super::call::{Answer, Call, Command, LeaseInfo, Sink, Want};
-use super::endpoint_options::EndpointOptions;
+use super::blenders::{Blender, Blenders, Limits, cannot_encode, epoch_ms, lock, too_large};
+use super::call::{Answer, Call, CallOptions, Command, LeaseInfo, Sink, Want};
+use super::endpoint_options::{EndpointOptions, refuse};
 use super::engine::{Cancelled, Engine};
+use super::event::Observed;
 use super::options::Options;
-use super::request::Kind;
-use super::table::Lease;
+use super::request::{Ask, Kind};
+use super::table::{Lease, MAX_SLOTS};
 use crate::conn::Target;
 use crate::conn::connection::Owner;
 use crate::fault::{Code, Fault};
@@ -39,8 +40,12 @@ impl ConnectionPool {
     /// A pool whose I/O runs on `runtime`. Connects to nothing yet.
     pub fn new(options: Options, runtime: Handle, sink: Arc<dyn Sink>) -> Self {
         let span = tracing::info_span!("pool", name = %options.name);
+        let limits = |endpoint: &EndpointOptions| Limits {
+            min: endpoint.min_connections as usize,
+            max: endpoint.max_connections,
+        };
         let named = |endpoint: &EndpointOptions| {
-            let habits = Blenders::habits(&options, endpoint.dialect, endpoint.max_connections);
+            let habits = Blenders::habits(&options, endpoint.dialect, limits(endpoint));
             (Arc::from(endpoint.name.as_str()), habits)
         };
         let endpoints = options.endpoints.iter().map(named).collect();
@@ -62,7 +67,7 @@ impl ConnectionPool {
                 }),
                 configured: endpoint.dialect,
                 detected: Arc::default(),
-                max_connections: endpoint.max_connections,
+                limits: limits(endpoint),
             };
             Blenders {
                 endpoints: options.endpoints.iter().map(blender).collect(),
@@ -81,12 +86,11 @@ impl ConnectionPool {
         &self,
         ticket: u64,
         command: Command,
-        endpoint: Option<usize>,
-        timeout: Option<Duration>,
+        options: &CallOptions,
     ) -> Result<f64, Fault> {
-        self.check(&command, endpoint)?;
+        self.check(&command, options.endpoint)?;
         let call = Call { ticket, want: Want::Command(command) };
-        self.engine.submit(Kind::Run, endpoint, timeout, call).map(|key| key.to_number())
+        self.engine.submit(options.ask(Kind::Run), call).map(|key| key.to_number())
     }
 
     /// Sends a command over the connection that `lease` holds.
@@ -103,22 +107,18 @@ impl ConnectionPool {
     ) -> Result<f64, Fault> {
         self.check(&command, None)?;
         let call = Call { ticket, want: Want::Command(command) };
-        self.engine.submit(Kind::RunHeld(lease), None, timeout, call).map(|key| key.to_number())
+        let ask = Ask { timeout, ..Ask::new(Kind::RunHeld(lease)) };
+        self.engine.submit(ask, call).map(|key| key.to_number())
     }
 
     /// Asks to hold a connection.
     ///
     /// # Errors
     /// The fault, when the call is refused at once; then the ticket is not used.
-    pub fn acquire(
-        &self,
-        ticket: u64,
-        endpoint: Option<usize>,
-        timeout: Option<Duration>,
-    ) -> Result<Held, Fault> {
+    pub fn acquire(&self, ticket: u64, options: &CallOptions) -> Result<Held, Fault> {
         let answer = Arc::new(Mutex::new(Answer::Awaited));
         let call = Call { ticket, want: Want::Hold(answer.clone()) };
-        let key = self.engine.submit(Kind::Hold, endpoint, timeout, call)?;
+        let key = self.engine.submit(options.ask(Kind::Hold), call)?;
         let now = std::mem::replace(&mut *lock(&answer), Answer::ByTicket);
         Ok(match now {
             Answer::Here(info) => Held::Now(info),
@@ -130,10 +130,10 @@ impl ConnectionPool {
     ///
     /// # Errors
     /// [`Code::Closed`].
-    pub fn try_acquire(&self, endpoint: Option<usize>) -> Result<Option<LeaseInfo>, Fault> {
+    pub fn try_acquire(&self, options: &CallOptions) -> Result<Option<LeaseInfo>, Fault> {
         let answer = Arc::new(Mutex::new(Answer::Awaited));
         let call = Call { ticket: 0, want: Want::Hold(answer.clone()) };
-        self.engine.try_hold(endpoint, call)?;
+        self.engine.try_hold(options.ask(Kind::Hold), call)?;
         let now = std::mem::replace(&mut *lock(&answer), Answer::ByTicket);
         Ok(if let Answer::Here(info) = now { Some(info) } else { None })
     }
@@ -169,12 +169,94 @@ impl ConnectionPool {
         self.engine.close(within.unwrap_or(self.engine.face().options.settings.drain_timeout));
     }
 
-    /// Whether events are worth making.
-    pub fn observe(&self, on: bool) {
-        self.engine.observe(on);
+    /// From now on the pool opens by itself what it should keep open.
+    pub fn begin(&self) {
+        self.engine.begin();
     }
 
-    /// `ready`, `closing` or `closed`.
+    /// Gives out connections, after a pause.
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn ready(&self) -> Result<(), Fault> {
+        self.engine.ready()
+    }
+
+    /// Gives out none until it is ready; see [`Engine::pause`].
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn pause(&self) -> Result<(), Fault> {
+        self.engine.pause()
+    }
+
+    /// Makes all that is open stale; see [`Engine::clear`].
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn clear(&self, endpoint: Option<usize>, interrupt: bool) -> Result<(), Fault> {
+        self.engine.clear(endpoint, interrupt)
+    }
+
+    /// Settles `ticket` when `minConnections` are open. The number cancels it.
+    ///
+    /// # Errors
+    /// [`Code::Closed`], [`Code::Cleared`].
+    pub fn warm(&self, ticket: u64) -> Result<f64, Fault> {
+        let call = Call { ticket, want: Want::Told };
+        self.engine.submit(Ask::new(Kind::Warm), call).map(|key| key.to_number())
+    }
+
+    /// Sets how many connections are kept open and how many there may be.
+    ///
+    /// # Errors
+    /// [`Code::Closed`], [`Code::InvalidOption`].
+    pub fn resize(&self, min: Option<u32>, max: Option<u32>) -> Result<(), Fault> {
+        let (least, most) = self.engine.limits();
+        let (new_min, new_max) = (min.unwrap_or(least), max.unwrap_or(most));
+        if new_min > new_max {
+            return Err(refuse(
+                "minConnections",
+                new_min,
+                &format!("is more than maxConnections ({new_max})"),
+            ));
+        }
+        if !(1..=MAX_SLOTS).contains(&new_max) {
+            let why = format!("is outside 1 to {MAX_SLOTS}");
+            return Err(refuse("maxConnections", new_max, &why));
+        }
+        self.engine.resize(min, max)
+    }
+
+    /// Settles `ticket` with a report on how everything does.
+    pub fn check_health(&self, ticket: u64) {
+        self.engine.check_health(Call { ticket, want: Want::Told });
+    }
+
+    /// Takes a held connection out of the pool for user code; see [`Engine::recycle`].
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`].
+    pub fn recycle(&self, lease: Lease, ticket: u64) -> Result<(), Fault> {
+        self.engine.recycle(lease, Call { ticket, want: Want::Told })
+    }
+
+    /// User code is done with a connection, or has failed.
+    pub fn hook_done(&self, lease: Lease, number: u64, error: Option<String>) {
+        self.engine.hook_done(lease, number, error);
+    }
+
+    /// Gives back what a holder held that was garbage collected; says whether it held anything.
+    pub fn reclaim(&self, lease: Lease) -> bool {
+        self.engine.reclaim(lease)
+    }
+
+    /// Which events are worth making.
+    pub fn observe(&self, observed: Observed) {
+        self.engine.observe(observed);
+    }
+
+    /// `paused`, `ready`, `closing` or `closed`.
     pub fn state(&self) -> &'static str {
         self.engine.state()
     }
@@ -208,6 +290,9 @@ impl ConnectionPool {
                 "createdAt": ms(view.opened_at),
                 "lastUsedAt": ms(view.used_at),
                 "useCount": view.uses,
+                "healthFailures": view.failures,
+                "healthScore": view.score,
+                "latencyMs": view.latency.map(|took| took.as_secs_f64() * 1e3),
             }));
         });
         Value::Array(shown)

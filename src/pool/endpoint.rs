@@ -7,6 +7,8 @@ use tokio::time::Instant;
 use super::deadlines::Stamp;
 use super::face::Habits;
 use super::fifo::Fifo;
+use super::pulse::Pulse;
+use super::stats::Tally;
 use crate::fault::Fault;
 
 /// Those who wait for a slot, in the order in which they came.
@@ -25,18 +27,22 @@ impl Lines {
 }
 
 /// Everything the engine knows of one endpoint. Plain data under the engine's lock.
-#[derive(Debug)]
 pub(super) struct Endpoint {
     pub name: Arc<str>,
     pub habits: Habits,
     /// What the habits were before anything was opened: they return when the endpoint is lost.
     pub first_habits: Habits,
     /// One bit for each slot that is this endpoint's.
-    pub members: Box<[u32]>,
+    pub members: Vec<u32>,
     /// The idle slot to try first: the one used last.
     pub hint: u32,
     pub slots: usize,
+    /// Slots being opened, user code included.
     pub connecting: usize,
+    /// Those of them that are being dialled.
+    pub dialling: usize,
+    /// What was opened under an older one is stale.
+    pub generation: u32,
     /// Jobs running, those cut but not yet drained included: Blender is still at them.
     pub in_flight: usize,
     /// A quiet endpoint is being dialled or hung up on: nothing may start.
@@ -57,18 +63,26 @@ pub(super) struct Endpoint {
     pub retry_at: Option<Instant>,
     /// The entry among the deadlines that looks at it again, the one there is.
     pub alarm: Option<Stamp>,
+    /// Since when nothing has been open there and nothing could be opened.
+    pub down_since: Option<Instant>,
+    /// How it does: by its jobs and its checks.
+    pub pulse: Pulse,
+    /// What was counted and timed there.
+    pub tally: Tally,
 }
 
 impl Endpoint {
-    pub fn new(name: Arc<str>, habits: Habits, bitmap_len: usize) -> Self {
+    pub fn new(name: Arc<str>, habits: Habits) -> Self {
         Endpoint {
             name,
             habits,
             first_habits: habits,
-            members: vec![0; bitmap_len].into(),
+            members: Vec::new(),
             hint: 0,
             slots: 0,
             connecting: 0,
+            dialling: 0,
+            generation: 0,
             in_flight: 0,
             hushed: false,
             farewells: Vec::new(),
@@ -80,6 +94,9 @@ impl Endpoint {
             last_try: None,
             retry_at: None,
             alarm: None,
+            down_since: None,
+            pulse: Pulse::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -95,6 +112,17 @@ impl Endpoint {
             self.failures = 0;
             self.last_fault = None;
             self.retry_at = None;
+        }
+    }
+
+    /// The state of its circuit breaker, in the words JavaScript sees.
+    pub fn state(&self) -> &'static str {
+        match (self.failures, self.connecting) {
+            (0, _) if self.answered => "up",
+            (0, _) => "unknown",
+            (_, 0) if self.is_down() => "down",
+            _ if self.is_down() => "probing",
+            _ => "up",
         }
     }
 

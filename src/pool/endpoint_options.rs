@@ -20,6 +20,7 @@ pub(super) struct RawEndpoint {
     port: Option<u16>,
     path: Option<String>,
     dialect: Option<String>,
+    min_connections: Option<u64>,
     max_connections: Option<u64>,
 }
 
@@ -32,6 +33,8 @@ pub struct EndpointOptions {
     pub address: Address,
     /// `None`: find out.
     pub dialect: Option<&'static Dialect>,
+    /// Sockets kept open.
+    pub min_connections: u32,
     /// Sockets at the same time.
     pub max_connections: Option<usize>,
 }
@@ -127,6 +130,15 @@ impl RawEndpoint {
             }
             other => other.map(|value| value as usize),
         };
+        let min_connections = self.min_connections.unwrap_or(0);
+        let most = max_connections.map_or(u64::from(MAX_SLOTS), |max| max as u64);
+        if min_connections > most {
+            return Err(refuse(
+                &format!("{option}.minConnections"),
+                min_connections,
+                &format!("is outside 0 to {most}"),
+            ));
+        }
         let name = self.name.unwrap_or_else(|| address.to_string());
         if name.is_empty() || !names.insert(name.clone()) {
             return Err(refuse(
@@ -135,7 +147,13 @@ impl RawEndpoint {
                 "is empty or taken by another endpoint; names must differ",
             ));
         }
-        Ok(EndpointOptions { name, address, dialect, max_connections })
+        Ok(EndpointOptions {
+            name,
+            address,
+            dialect,
+            min_connections: min_connections as u32,
+            max_connections,
+        })
     }
 }
 

@@ -17,9 +17,10 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
+use super::event::Observed;
 use super::face::{Face, Habits, Start};
 use super::keeper::keep;
-use super::request::{Kind, RequestKey};
+use super::request::{Ask, RequestKey};
 use super::settings::Settings;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
@@ -115,6 +116,8 @@ impl<F: Face> Engine<F> {
         match effect {
             Effect::Grant { job, grant } => self.face.granted(job, grant),
             Effect::Refuse { job, fault } => self.face.failed(job, fault.clone()),
+            Effect::Done { job, report } => self.face.done(job, report.clone()),
+            Effect::Hook(call) => self.face.hook(call),
             Effect::Tell(event) => self.face.observed(event),
             Effect::Closed(report) => self.face.closed(report),
             _ => return false,
@@ -142,6 +145,17 @@ impl<F: Face> Engine<F> {
                     };
                     effects.extend(then);
                 }
+                Effect::Check { resource, slot, id, exchange } => {
+                    if !matches!(self.face.check(&resource, exchange), Start::Started) {
+                        let ((), then) = self.decide_only(|core, now, fx| {
+                            core.check_not_started(slot, id, now, fx);
+                        });
+                        effects.extend(then);
+                    }
+                }
+                Effect::CutCheck { resource, exchange } => {
+                    self.face.cut(&resource, exchange, self.drain_timeout);
+                }
                 Effect::Cut { resource, exchange, job, fault } => {
                     let delivered = self.face.cut(&resource, exchange, self.drain_timeout);
                     self.face.failed(&job, fault.delivered(delivered));
@@ -150,6 +164,8 @@ impl<F: Face> Engine<F> {
                 Effect::Abort(handle) => handle.abort(),
                 Effect::Grant { .. }
                 | Effect::Refuse { .. }
+                | Effect::Done { .. }
+                | Effect::Hook(_)
                 | Effect::Tell(_)
                 | Effect::Closed(_) => {}
             }
@@ -194,24 +210,87 @@ impl<F: Face> Engine<F> {
     ///
     /// # Errors
     /// The fault, when the request is refused at once; the job was not kept.
-    pub fn submit(
-        &self,
-        kind: Kind,
-        endpoint: Option<usize>,
-        timeout: Option<Duration>,
-        job: F::Job,
-    ) -> Result<RequestKey, Fault> {
+    pub fn submit(&self, ask: Ask, job: F::Job) -> Result<RequestKey, Fault> {
         let job = Arc::new(job);
-        self.decide(|core, now, fx| core.submit(kind, endpoint, timeout, job, now, fx))
+        self.decide(|core, now, fx| core.submit(ask, job, now, fx))
+    }
+
+    /// From now on the pool opens by itself what it should keep open. The first request says so
+    /// too.
+    pub fn begin(&self) {
+        self.decide(|core, now, fx| core.begin(now, fx));
+    }
+
+    /// Gives out slots, after a pause.
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn ready(&self) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.ready(now, fx))
+    }
+
+    /// Gives out no slots until [`ready`](Self::ready); those who wait are refused with
+    /// [`Code::Cleared`].
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn pause(&self) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.pause(now, fx))
+    }
+
+    /// Makes everything stale that is open, at one endpoint or everywhere (then the pool is
+    /// paused), and refuses those who wait for it with [`Code::Cleared`].
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn clear(&self, endpoint: Option<usize>, interrupt: bool) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.clear(endpoint, interrupt, now, fx))
+    }
+
+    /// Sets how many slots are kept filled and how many there may be; the caller sees to it that
+    /// the first is not above the second.
+    ///
+    /// # Errors
+    /// [`Code::Closed`].
+    pub fn resize(&self, min: Option<u32>, max: Option<u32>) -> Result<(), Fault> {
+        self.decide(|core, now, fx| core.resize(min, max, now, fx))
+    }
+
+    /// Checks what is idle, tries what has nothing open, and reports on everything through
+    /// [`Face::done`], at the latest when the checks have had their time.
+    pub fn check_health(&self, job: F::Job) {
+        let job = Arc::new(job);
+        self.decide(|core, now, fx| core.check_health(job, now, fx));
+    }
+
+    /// Takes a held slot out of the pool for user code, when its jobs are done; [`Face::hook`]
+    /// follows, or [`Face::failed`] if what it holds is lost first. The holder has let go of it.
+    ///
+    /// # Errors
+    /// [`Code::NotHeld`].
+    pub fn recycle(&self, lease: Lease, job: F::Job) -> Result<(), Fault> {
+        let job = Arc::new(job);
+        self.decide(|core, now, fx| core.recycle(lease, job, now, fx))
+    }
+
+    /// User code is done with what a slot holds (or has failed, with this message): the slot is
+    /// idle again, or it is closed. A number that is not awaited any more changes nothing.
+    pub fn hook_done(&self, lease: Lease, number: u64, error: Option<String>) {
+        self.decide(|core, now, fx| core.hook_done(lease, number, error, now, fx));
+    }
+
+    /// Gives back the slot of a holder that was garbage collected; says whether it held one.
+    pub fn reclaim(&self, lease: Lease) -> bool {
+        self.decide(|core, now, fx| core.reclaim(lease, now, fx))
     }
 
     /// Grants a slot now (through the face, before this returns), or says `false`.
     ///
     /// # Errors
     /// [`Code::Closed`].
-    pub fn try_hold(&self, endpoint: Option<usize>, job: F::Job) -> Result<bool, Fault> {
+    pub fn try_hold(&self, ask: Ask, job: F::Job) -> Result<bool, Fault> {
         let job = Arc::new(job);
-        self.decide(|core, now, fx| core.try_hold(endpoint, job, now, fx))
+        self.decide(|core, now, fx| core.try_hold(ask, job, now, fx))
     }
 
     /// Turns away from a request, by the number that [`RequestKey::to_number`] gave.
@@ -247,9 +326,9 @@ impl<F: Face> Engine<F> {
         self.decide(|core, now, fx| core.close(now.checked_add(within), now, fx));
     }
 
-    /// Whether events are worth making.
-    pub fn observe(&self, on: bool) {
-        self.core().observed = on;
+    /// Which events are worth making.
+    pub fn observe(&self, observed: Observed) {
+        self.core().observed = observed;
     }
 
     // ---- for the face ----------------------------------------------------------------------

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use serde_json::Value;
 
-use super::event::Event;
+use super::event::{Event, Hook};
 use super::table::Lease;
 use crate::fault::{Delivered, Fault};
 
@@ -35,6 +36,11 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// Starts a job; its end comes through [`Engine::finished`](super::Engine::finished).
     fn start(&self, resource: &Arc<Self::Resource>, exchange: u64, job: &Self::Job) -> Start;
 
+    /// Asks what a slot holds for a sign of life; the answer comes like a job's outcome.
+    fn check(&self, _resource: &Arc<Self::Resource>, _exchange: u64) -> Start {
+        Start::NotReady
+    }
+
     /// The caller of job `exchange` is gone; it may run, may have just finished, or may be about to
     /// be started by another thread (which must then fail). Says whether it may have run;
     /// [`Engine::ended`](super::Engine::ended) must follow, at the latest after `drain`.
@@ -45,6 +51,13 @@ pub trait Face: Send + Sync + Sized + 'static {
 
     /// A job came to nothing.
     fn failed(&self, job: &Self::Job, fault: Fault);
+
+    /// What a job asked for is there, beside a slot or a reply: a report, or nothing but that.
+    fn done(&self, _job: &Self::Job, _report: Value) {}
+
+    /// User code is to run on what a slot holds; [`Engine::hook_done`](super::Engine::hook_done)
+    /// must follow.
+    fn hook(&self, _call: &HookCall<Self>) {}
 
     /// Something worth knowing happened. Only called while somebody [observes](super::Engine::observe).
     fn observed(&self, event: &Event);
@@ -75,10 +88,14 @@ pub struct Habits {
     pub max_connecting: usize,
     /// Jobs running at the same time, at most.
     pub max_in_flight: usize,
+    /// Slots kept filled.
+    pub min_slots: usize,
     /// Slots at the same time, at most.
     pub max_slots: usize,
-    /// Nothing may be opened or closed while a job runs.
+    /// Nothing may be opened, closed or checked while a job runs.
     pub quiet: bool,
+    /// Slots hold nothing between jobs: one check tells of all of them.
+    pub per_job: bool,
 }
 
 /// How [`Face::start`] went.
@@ -107,6 +124,19 @@ pub struct Grant<R> {
     pub age: Duration,
     /// How many holders and jobs it had before.
     pub uses: u64,
+}
+
+/// User code that is to run on what a slot holds.
+#[derive(Debug)]
+pub struct HookCall<F: Face> {
+    /// Which.
+    pub hook: Hook,
+    /// Names this run of it.
+    pub number: u64,
+    /// What it runs on; its lease is good for jobs until the hook is done.
+    pub grant: Grant<F::Resource>,
+    /// The job of the holder that asked for it (recycling only).
+    pub job: Option<Arc<F::Job>>,
 }
 
 /// What closing the pool did.

@@ -2,7 +2,7 @@
 //!
 //! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
 //! - [`fifo`], [`deadlines`], [`backoff`]: the parts a queue is made of.
-//! - [`request`], [`endpoint`], [`settings`], [`stats`], [`event`]: what the engine knows.
+//! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`]: what the engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
 //! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
@@ -11,6 +11,7 @@
 //!
 //! The engine is generic over what a slot holds. This room never imports napi.
 
+mod affinity;
 pub mod backoff;
 pub mod blenders;
 pub mod call;
@@ -21,10 +22,12 @@ mod endpoint;
 pub mod endpoint_options;
 pub mod engine;
 pub mod event;
+mod event_json;
 pub mod face;
 pub mod fifo;
 mod keeper;
 pub mod options;
+pub mod pulse;
 pub mod request;
 pub mod settings;
 mod snapshot;
@@ -33,10 +36,10 @@ pub mod stats;
 pub mod table;
 pub mod words;
 
-pub use call::{Command, LeaseInfo, Sink};
+pub use call::{CallOptions, Command, LeaseInfo, Sink};
 pub use connection_pool::{ConnectionPool, Held};
 pub use engine::{Cancelled, Engine};
-pub use face::{CloseReport, Face, Grant, Habits, Opened, Start};
+pub use face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
 pub use options::Options;
-pub use request::{Kind, RequestKey};
+pub use request::{Ask, Kind, RequestKey};
 pub use table::Lease;

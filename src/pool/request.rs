@@ -1,6 +1,7 @@
 //! A caller's request, from the moment it is made until the caller is told.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -47,6 +48,35 @@ pub enum Kind {
     Run,
     /// To run one job on the slot that this lease holds.
     RunHeld(Lease),
+    /// To be told when as many slots are filled as always should be.
+    Warm,
+}
+
+/// A request, as a caller makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// For what.
+    pub kind: Kind,
+    /// Only this endpoint will do.
+    pub endpoint: Option<usize>,
+    /// The same number, the same endpoint, while that is healthy.
+    pub affinity: Option<u64>,
+    /// One deadline over everything.
+    pub timeout: Option<Duration>,
+    /// Higher first.
+    pub priority: i32,
+}
+
+impl Ask {
+    /// For this, anywhere, in turn, within the pool's own limits.
+    pub fn new(kind: Kind) -> Self {
+        Ask { kind, endpoint: None, affinity: None, timeout: None, priority: 0 }
+    }
+
+    /// Only at this endpoint.
+    pub fn at(self, endpoint: Option<usize>) -> Self {
+        Ask { endpoint, ..self }
+    }
 }
 
 /// Where a request stands.
@@ -60,6 +90,8 @@ pub(super) enum Place {
     Behind,
     /// Runs on this slot.
     Running(u32),
+    /// Waits for slots to be filled.
+    Warming,
 }
 
 /// See the module.
@@ -69,6 +101,9 @@ pub(super) struct Request<J> {
     pub kind: Kind,
     /// Only this endpoint will do.
     pub endpoint: Option<usize>,
+    /// The endpoint follows from this, and may change while the request waits.
+    pub affinity: Option<u64>,
+    pub priority: i32,
     pub number: u64,
     pub place: Place,
     pub queued_at: Instant,

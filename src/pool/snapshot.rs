@@ -1,8 +1,8 @@
 //! An engine, as it looks at one moment.
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::core::Phase;
 use super::engine::Engine;
 use super::face::Face;
 use super::stats::{Counters, Gauges, SlotView};
@@ -11,7 +11,7 @@ use crate::fault::Fault;
 impl<F: Face> Engine<F> {
     /// Totals.
     pub fn counters(&self) -> Counters {
-        self.core().counters.clone()
+        self.core().tally.counters.clone()
     }
 
     /// How many slots are what, now.
@@ -22,6 +22,12 @@ impl<F: Face> Engine<F> {
         gauges
     }
 
+    /// How many slots are kept filled, and how many there may be.
+    pub fn limits(&self) -> (u32, u32) {
+        let core = self.core();
+        (core.settings.min_slots, core.settings.max_slots)
+    }
+
     /// Visits every slot that is not empty.
     pub fn each_slot(&self, visit: impl FnMut(SlotView<'_, F::Resource>)) {
         self.core().each_slot(visit);
@@ -29,6 +35,7 @@ impl<F: Face> Engine<F> {
 
     /// Gauges and totals, for the pool and for each endpoint.
     pub fn stats(&self) -> Value {
+        let now = Instant::now();
         let core = self.core();
         let mut whole = Gauges { waiting: core.waiting(), ..Gauges::default() };
         let mut each: Vec<Gauges> = core
@@ -42,11 +49,9 @@ impl<F: Face> Engine<F> {
         });
         let mut stats = whole.to_json();
         let fields = stats.as_object_mut().expect("gauges are an object");
-        fields.insert("min".into(), json!(0));
+        fields.insert("min".into(), json!(core.settings.min_slots));
         fields.insert("max".into(), json!(core.settings.max_slots));
-        if let Value::Object(counters) = core.counters.to_json() {
-            fields.extend(counters);
-        }
+        core.tally.add_to(fields);
         let endpoints: Vec<Value> = core
             .endpoints
             .iter()
@@ -55,8 +60,22 @@ impl<F: Face> Engine<F> {
                 let mut shown = gauges.to_json();
                 let fields = shown.as_object_mut().expect("gauges are an object");
                 fields.insert("name".into(), json!(&*endpoint.name));
+                fields.insert("state".into(), json!(endpoint.state()));
+                fields.insert("min".into(), json!(endpoint.habits.min_slots));
+                fields.insert(
+                    "max".into(),
+                    json!(endpoint.habits.max_slots.min(core.settings.max_slots as usize)),
+                );
                 fields.insert("inFlight".into(), json!(endpoint.in_flight));
                 fields.insert("failures".into(), json!(endpoint.failures));
+                let retry_in = endpoint
+                    .retry_at
+                    .map(|at| at.saturating_duration_since(now).as_secs_f64() * 1e3);
+                fields.insert("retryInMs".into(), json!(retry_in));
+                fields.insert("generation".into(), json!(endpoint.generation));
+                let latency = endpoint.pulse.latency().map(|took| took.as_secs_f64() * 1e3);
+                fields.insert("latencyMs".into(), json!(latency));
+                endpoint.tally.add_to(fields);
                 fields.insert(
                     "lastError".into(),
                     json!(endpoint.last_fault.as_ref().map(Fault::message)),
@@ -68,12 +87,8 @@ impl<F: Face> Engine<F> {
         stats
     }
 
-    /// `ready`, `closing` or `closed`.
+    /// `paused`, `ready`, `closing` or `closed`.
     pub fn state(&self) -> &'static str {
-        match self.core().phase {
-            Phase::Ready => "ready",
-            Phase::Closing => "closing",
-            Phase::Closed => "closed",
-        }
+        self.core().phase.text()
     }
 }

@@ -1,12 +1,82 @@
 //! What a pool counts, and what it shows of itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde_json::{Value, json};
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::event::Reason;
 use super::state::State;
+
+/// How long something took, in all the cases there were.
+#[derive(Clone, Debug)]
+pub struct Durations(Histogram<u64>);
+
+impl Default for Durations {
+    fn default() -> Self {
+        // Two significant digits: percentiles to a hundredth, in some 2 to 20 KB.
+        let Ok(histogram) = Histogram::new(2) else { unreachable!("two digits are in range") };
+        Durations(histogram)
+    }
+}
+
+impl Durations {
+    /// One more case.
+    pub fn note(&mut self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 2);
+        // Fails only where no room for the value can be had; then a figure is missing.
+        let _ = self.0.record(micros);
+    }
+
+    /// How many cases there were.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The duration in milliseconds that `share` (0 to 1) of the cases did not exceed.
+    pub fn percentile(&self, share: f64) -> f64 {
+        self.0.value_at_quantile(share) as f64 / 1e3
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "count": self.count(),
+            "p50": self.percentile(0.5),
+            "p95": self.percentile(0.95),
+            "p99": self.percentile(0.99),
+            "max": self.0.max() as f64 / 1e3,
+        })
+    }
+}
+
+/// Everything that is counted and timed.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// How often.
+    pub counters: Counters,
+    /// From asking for a slot to getting it.
+    pub wait: Durations,
+    /// From getting a slot to letting go of it.
+    pub used: Durations,
+    /// From beginning to open to being fit for use.
+    pub connect: Durations,
+    /// From starting a job to its outcome.
+    pub command: Durations,
+}
+
+impl Tally {
+    pub(super) fn add_to(&self, fields: &mut Map<String, Value>) {
+        if let Value::Object(counters) = self.counters.to_json() {
+            fields.extend(counters);
+        }
+        fields.insert("waitMs".into(), self.wait.to_json());
+        fields.insert("useMs".into(), self.used.to_json());
+        fields.insert("connectMs".into(), self.connect.to_json());
+        fields.insert("commandMs".into(), self.command.to_json());
+    }
+}
 
 /// Totals since the pool was made. They never go down, but for a command that could not be started
 /// after all: it is counted when it starts for good.
@@ -28,6 +98,18 @@ pub struct Counters {
     pub commands: u64,
     /// Jobs that failed or whose answer was an error.
     pub command_errors: u64,
+    /// Checks that were started.
+    pub health_checks: u64,
+    /// Checks that failed.
+    pub health_check_failures: u64,
+    /// Requests dropped because waiting took too long for all.
+    pub dropped: u64,
+    /// Holds reported as too long.
+    pub leaks: u64,
+    /// Holds whose holder was garbage collected.
+    pub reclaimed: u64,
+    /// User code that failed.
+    pub hook_failures: u64,
     /// Connections closed because bytes came that nobody had asked for.
     pub desyncs: u64,
     /// Slots found in a state that no rule allows: a bug in this crate. Must stay 0.
@@ -59,6 +141,12 @@ impl Counters {
             "aborted": self.aborted,
             "commands": self.commands,
             "commandErrors": self.command_errors,
+            "healthChecks": self.health_checks,
+            "healthCheckFailures": self.health_check_failures,
+            "dropped": self.dropped,
+            "leaks": self.leaks,
+            "reclaimed": self.reclaimed,
+            "hookFailures": self.hook_failures,
             "desyncs": self.desyncs,
             "raceDetected": self.races,
             "closed": closed,
@@ -130,4 +218,10 @@ pub struct SlotView<'a, R> {
     pub used_at: Instant,
     /// How often it was used.
     pub uses: u64,
+    /// Failed checks in a row.
+    pub failures: u32,
+    /// 0 to 1: how it does, by its checks.
+    pub score: f64,
+    /// How long its checks take to be answered.
+    pub latency: Option<Duration>,
 }

@@ -1,18 +1,20 @@
 //! The slot table: who holds what, one compare-and-swap at a time.
 //!
-//! A pool of at most N connections has N slots, and a slot is one 32-bit word:
+//! A slot is one 32-bit word:
 //!
 //! ```text
-//!   31                       3 2   0
-//!  ┌──────────────────────────┬─────┐
-//!  │ generation               │state│      words 0..N: the slots
-//!  └──────────────────────────┴─────┘      words N.. : one bit a slot, set while it is idle
+//!   31                       3 2   0       word 0:    how many slots are taken
+//!  ┌──────────────────────────┬─────┐      words 1..: one bit a slot, set while it is idle
+//!  │ generation               │state│      the rest:  the slots
+//!  └──────────────────────────┴─────┘
 //! ```
 //!
-//! Read this page as a proof.
+//! Read this page as a proof. N is the pool's limit, and a slot that is not EMPTY is taken.
 //!
-//! 1. *Never above N.* Something is opened only in a slot that went EMPTY → CREATED, and a slot is
-//!    EMPTY again only after what it held is gone. There is no N+1st word to write.
+//! 1. *Never above N.* Something is opened only in a slot that went EMPTY → CREATED, and before
+//!    that the count of taken slots went up by one, by compare-and-swap, from below N. It goes down
+//!    by one after a slot is EMPTY again, which is after what it held is gone. When N is made
+//!    smaller, nothing is taken until the count has fallen below it.
 //! 2. *Never two holders.* A claim is IDLE → IN_USE by compare-and-swap: of two, one fails.
 //! 3. *Never freed by a stranger.* A lease is (slot, generation), and every claim and hand-off
 //!    makes a new generation. Releasing an old lease compares with a word that is no longer there.
@@ -23,7 +25,8 @@
 //! bit is set after its word says IDLE and cleared after a claim, so a stale bit costs a failed
 //! compare-and-swap and nothing else.
 
-use std::sync::atomic::Ordering::{AcqRel, Acquire, SeqCst};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
 use super::state::State;
 use super::words::Words;
@@ -50,44 +53,55 @@ pub struct Conflict {
     pub found: State,
 }
 
+/// The count of taken slots.
+const TAKEN: usize = 0;
+/// Words of idle bits, and where they begin.
+const BITMAP: usize = MAX_SLOTS.div_ceil(32) as usize;
+const FIRST_BIT: usize = TAKEN + 1;
+const FIRST_SLOT: usize = FIRST_BIT + BITMAP;
+
 /// See the module.
 #[derive(Debug)]
 pub struct SlotTable {
     words: Words,
-    slots: u32,
+    limit: AtomicU32,
 }
 
 impl SlotTable {
-    /// A table of `slots` empty slots, 1 to [`MAX_SLOTS`].
-    pub fn new(slots: u32) -> Self {
-        assert!((1..=MAX_SLOTS).contains(&slots), "1 to {MAX_SLOTS} slots, not {slots}");
-        SlotTable { words: Words::zeroed((slots + slots.div_ceil(32)) as usize), slots }
+    /// A table of empty slots of which `limit` may be taken, 1 to [`MAX_SLOTS`].
+    pub fn new(limit: u32) -> Self {
+        let table = SlotTable {
+            words: Words::zeroed(FIRST_SLOT + MAX_SLOTS as usize),
+            limit: AtomicU32::new(limit),
+        };
+        table.resize(limit);
+        table
     }
 
-    /// How many slots there are.
-    pub fn len(&self) -> u32 {
-        self.slots
+    /// How many slots may be taken from now on. Those taken above it stay until they are reaped.
+    pub fn resize(&self, limit: u32) {
+        assert!((1..=MAX_SLOTS).contains(&limit), "1 to {MAX_SLOTS} slots, not {limit}");
+        self.limit.store(limit, SeqCst);
     }
 
-    /// Never: a table has at least one slot.
-    pub fn is_empty(&self) -> bool {
-        false
+    /// How many slots are not EMPTY.
+    pub fn taken(&self) -> u32 {
+        self.words.at(TAKEN).load(Acquire)
     }
 
-    /// How many words of idle bits there are.
-    pub fn bitmap_len(&self) -> usize {
-        self.slots.div_ceil(32) as usize
+    fn word(&self, slot: u32) -> &AtomicU32 {
+        self.words.at(FIRST_SLOT + slot as usize)
     }
 
     /// What a slot is, and its generation.
     pub fn read(&self, slot: u32) -> (State, u32) {
-        let word = self.words.at(slot as usize).load(Acquire);
+        let word = self.word(slot).load(Acquire);
         (State::from_bits(word & STATE_MASK), word >> STATE_BITS)
     }
 
     /// Whether `lease` is the current claim of its slot.
     pub fn is_held(&self, lease: Lease) -> bool {
-        lease.slot < self.slots && self.read(lease.slot) == (State::InUse, lease.generation)
+        lease.slot < MAX_SLOTS && self.read(lease.slot) == (State::InUse, lease.generation)
     }
 
     /// Moves a slot along one arrow, if it is still `from` and (when given) of `generation`.
@@ -99,7 +113,7 @@ impl SlotTable {
         to: State,
     ) -> Result<u32, Conflict> {
         assert!(from.may_become(to), "no rule moves a slot from {from:?} to {to:?}");
-        let word = self.words.at(slot as usize);
+        let word = self.word(slot);
         let mut seen = word.load(Acquire);
         loop {
             let (state, current) = (State::from_bits(seen & STATE_MASK), seen >> STATE_BITS);
@@ -118,9 +132,17 @@ impl SlotTable {
         }
     }
 
-    /// EMPTY → CREATED: takes the capacity, before any I/O. `None` when `slot` is not empty.
+    /// EMPTY → CREATED: takes the capacity, before any I/O. `None` when `slot` is not empty, or as
+    /// many as may be are taken.
     pub fn reserve(&self, slot: u32) -> Option<u32> {
-        self.change(slot, State::Empty, None, State::Created).ok().map(|_| slot)
+        let limit = self.limit.load(SeqCst);
+        let taken = self.words.at(TAKEN);
+        taken.fetch_update(SeqCst, Relaxed, |taken| (taken < limit).then_some(taken + 1)).ok()?;
+        if self.change(slot, State::Empty, None, State::Created).is_err() {
+            taken.fetch_sub(1, SeqCst);
+            return None;
+        }
+        Some(slot)
     }
 
     /// CREATED → INITIALIZING.
@@ -194,6 +216,7 @@ impl SlotTable {
                     self.mark(slot, false);
                 }
                 if arrow == State::Empty {
+                    self.words.at(TAKEN).fetch_sub(1, SeqCst);
                     return Ok(());
                 }
             }
@@ -206,9 +229,10 @@ impl SlotTable {
         let is_set = |slot: u32| {
             let bit = 1 << (slot % 32);
             let word = (slot / 32) as usize;
-            members[word] & bit != 0 && self.bitmap(word).load(Acquire) & bit != 0
+            members.get(word).is_some_and(|mask| mask & bit != 0)
+                && self.bitmap(word).load(Acquire) & bit != 0
         };
-        if hint < self.slots && is_set(hint) {
+        if is_set(hint) {
             return Some(hint);
         }
         members.iter().enumerate().find_map(|(word, mask)| {
@@ -217,8 +241,20 @@ impl SlotTable {
         })
     }
 
-    fn bitmap(&self, word: usize) -> &std::sync::atomic::AtomicU32 {
-        self.words.at(self.slots as usize + word)
+    /// Every idle slot among `members`, as far as the bits say.
+    pub fn idle<'a>(&'a self, members: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+        members.iter().enumerate().flat_map(|(word, mask)| {
+            let mut idle = self.bitmap(word).load(Acquire) & mask;
+            std::iter::from_fn(move || {
+                let bit = (idle != 0).then(|| idle.trailing_zeros())?;
+                idle &= idle - 1;
+                Some(word as u32 * 32 + bit)
+            })
+        })
+    }
+
+    fn bitmap(&self, word: usize) -> &AtomicU32 {
+        self.words.at(FIRST_BIT + word)
     }
 
     fn mark(&self, slot: u32, idle: bool) {
@@ -274,6 +310,39 @@ mod tests {
     }
 
     #[test]
+    fn never_more_are_taken_than_the_limit_of_the_moment() {
+        let table = idle_table(3);
+        assert_eq!(table.reserve(3), None);
+        table.resize(4);
+        assert_eq!(table.reserve(3), Some(3));
+        table.resize(2);
+        table.reap(0).unwrap();
+        table.reap(1).unwrap();
+        assert_eq!((table.taken(), table.reserve(0)), (2, None));
+        table.reap(2).unwrap();
+        assert_eq!(table.reserve(0), Some(0));
+    }
+
+    #[test]
+    fn of_many_threads_that_take_slots_none_takes_one_too_many() {
+        let table = SlotTable::new(3);
+        std::thread::scope(|scope| {
+            for slot in 0..8 {
+                let table = &table;
+                scope.spawn(move || {
+                    for _ in 0..2_000 {
+                        if table.reserve(slot).is_some() {
+                            assert!(table.taken() <= 3, "more than the limit");
+                            table.reap(slot).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(table.taken(), 0);
+    }
+
+    #[test]
     fn a_lease_is_released_once_and_never_frees_its_successor() {
         let table = idle_table(1);
         let first = table.claim(0).unwrap();
@@ -297,7 +366,7 @@ mod tests {
     #[test]
     fn an_idle_slot_is_found_among_the_members_only() {
         let table = idle_table(40);
-        let mut members = vec![0; table.bitmap_len()];
+        let mut members = vec![0; 2];
         assert_eq!(table.find_idle(&members, 0), None);
         members[1] = 1 << 5;
         assert_eq!(table.find_idle(&members, 0), Some(37));

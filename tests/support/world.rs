@@ -10,7 +10,7 @@ use blender_pool::pool::backoff::Backoff;
 use blender_pool::pool::event::Event;
 use blender_pool::pool::settings::Settings;
 use blender_pool::pool::{
-    Cancelled, CloseReport, Engine, Face, Grant, Habits, Kind, Lease, Opened, Start,
+    Ask, Cancelled, CloseReport, Engine, Face, Grant, Habits, Kind, Lease, Opened, Start,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -218,8 +218,10 @@ fn habits(seen: &Seen) -> Habits {
     Habits {
         max_connecting: if seen.quiet { 1 } else { 2 },
         max_in_flight: seen.per_endpoint,
+        min_slots: 0,
         max_slots: usize::MAX,
         quiet: seen.quiet,
+        per_job: false,
     }
 }
 
@@ -250,6 +252,7 @@ impl World {
             patience: Duration::from_millis(500),
             backoff: Backoff { base: Duration::from_millis(10), max: Duration::from_millis(100) },
             max_uses,
+            ..Settings::default()
         };
         let habits = habits(&seen.lock().unwrap());
         let endpoints = vec![("a".into(), habits), ("b".into(), habits)];
@@ -294,7 +297,7 @@ impl World {
     fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
         self.last_job += 1;
         let job = self.last_job;
-        match self.engine.submit(kind, endpoint, None, job) {
+        match self.engine.submit(Ask::new(kind).at(endpoint), job) {
             Ok(key) => self.asked.push((job, key.to_number())),
             Err(_) => {
                 assert!(
@@ -319,7 +322,7 @@ impl World {
             Step::TryHold => {
                 self.last_job += 1;
                 let closing = self.seen().closing_pool;
-                let granted = match self.engine.try_hold(None, self.last_job) {
+                let granted = match self.engine.try_hold(Ask::new(Kind::Hold), self.last_job) {
                     Ok(granted) => granted,
                     Err(fault) => {
                         assert!(closing && fault.code() == Code::Closed, "{fault}");

@@ -1,15 +1,14 @@
 //! What callers ask for: a slot, a job, to turn away, to let go.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Phase, Running};
 use crate::fault::{Code, Fault};
-use crate::pool::event::Reason;
+use crate::pool::event::{Event, Name, Reason};
 use crate::pool::face::Face;
-use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::request::{Ask, Kind, Place, RequestKey};
 use crate::pool::table::Lease;
 
 impl<F: Face> Core<F> {
@@ -19,23 +18,30 @@ impl<F: Face> Core<F> {
     /// The fault, when the request is refused at once; then the job was not kept.
     pub(in crate::pool) fn submit(
         &mut self,
-        kind: Kind,
-        endpoint: Option<usize>,
-        timeout: Option<Duration>,
+        ask: Ask,
         job: Arc<F::Job>,
         now: Instant,
         fx: &mut Effects<F>,
     ) -> Result<RequestKey, Fault> {
+        let Ask { kind, endpoint, .. } = ask;
         if let Kind::RunHeld(lease) = kind {
             self.check_holder(lease)?;
         } else {
-            self.check_open()?;
+            self.begin_check_out(kind, endpoint, fx)?;
         }
         if self.requests.len() >= RequestKey::MAX {
-            return Err(self.queue_full(RequestKey::MAX));
+            let fault = self.queue_full(RequestKey::MAX);
+            self.tell_failed(kind, endpoint, now, &fault, now, fx);
+            return Err(fault);
         }
-        let key = self.enter(kind, endpoint, timeout, job, now);
+        let key = self.enter(ask, job, now);
         match kind {
+            Kind::Warm => {
+                self.requests[key.index].place = Place::Warming;
+                self.warming.join(&mut self.requests, key.index);
+                self.try_sooner(None, now);
+                self.serve(now, fx);
+            }
             Kind::Hold | Kind::Run => {
                 self.queue(key);
                 self.try_sooner(endpoint, now);
@@ -50,7 +56,9 @@ impl<F: Face> Core<F> {
                         > self.settings.max_waiting
                 {
                     self.take_out(key);
-                    return Err(self.queue_full(self.settings.max_waiting));
+                    let fault = self.queue_full(self.settings.max_waiting);
+                    self.tell_failed(kind, endpoint, now, &fault, now, fx);
+                    return Err(fault);
                 }
                 if waits {
                     self.mind_patience(endpoint, now);
@@ -73,19 +81,24 @@ impl<F: Face> Core<F> {
     /// A slot for a holder now, or nothing; never passes those who wait.
     pub(in crate::pool) fn try_hold(
         &mut self,
-        endpoint: Option<usize>,
+        ask: Ask,
         job: Arc<F::Job>,
         now: Instant,
         fx: &mut Effects<F>,
     ) -> Result<bool, Fault> {
-        self.check_open()?;
-        let key = self.enter(Kind::Hold, endpoint, None, job, now);
+        let endpoint = ask.endpoint;
+        self.begin_check_out(Kind::Hold, endpoint, fx)?;
+        let key = self.enter(ask, job, now);
         self.queue(key);
         self.give_out(now, fx);
         let waits =
             self.requests.get(key.index).is_some_and(|request| request.number == key.number);
         if waits {
             self.take_out(key);
+            if self.observed.has(Name::CheckOutFailed) {
+                let none = Fault::new(Code::AcquireTimeout, "no connection is idle now");
+                self.tell_failed(Kind::Hold, endpoint, now, &none, now, fx);
+            }
         }
         Ok(!waits)
     }
@@ -104,8 +117,12 @@ impl<F: Face> Core<F> {
         if !key.is(packed) {
             return None;
         }
-        self.counters.aborted += 1;
         let request = self.take_out(key);
+        let concerned = match request.place {
+            Place::Running(slot) => Some(self.slots[slot as usize].endpoint),
+            _ => request.endpoint,
+        };
+        self.count_for(concerned, |counters| counters.aborted += 1);
         let Place::Running(slot) = request.place else {
             self.go_on(&request, now, fx);
             self.serve(now, fx);
@@ -130,7 +147,7 @@ impl<F: Face> Core<F> {
             return Ok(());
         }
         self.check_holder(lease)?;
-        self.counters.released += 1;
+        self.let_go(lease, now, fx);
         let slot = &mut self.slots[lease.slot as usize];
         slot.leaving = true;
         if slot.running.is_none() && slot.turn.is_none() {
@@ -155,7 +172,7 @@ impl<F: Face> Core<F> {
             return Ok(());
         }
         self.check_holder(lease)?;
-        self.counters.released += 1;
+        self.let_go(lease, now, fx);
         let fault = self.about(lease.slot, fault);
         let running = self.slots[lease.slot as usize].running;
         if let Some(key) = running {
@@ -175,9 +192,84 @@ impl<F: Face> Core<F> {
         Ok(())
     }
 
+    /// A holder lets go, in whatever way: what is known of its hold is settled.
+    pub(super) fn let_go(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
+        let slot = &mut self.slots[lease.slot as usize];
+        let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        if std::mem::take(&mut slot.leaking) {
+            self.tell_of(lease.slot, Name::LeakReturned, fx, |slot| Event::LeakReturned {
+                id: slot.id,
+                endpoint,
+                lease,
+                held,
+            });
+        }
+        self.count_at(endpoint, |counters| counters.released += 1);
+    }
+
+    /// The holder was garbage collected. Says whether it still held the slot; then it is let go of.
+    pub(in crate::pool) fn reclaim(
+        &mut self,
+        lease: Lease,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) -> bool {
+        if self.lost.remove(&lease).is_some() || self.check_holder(lease).is_err() {
+            return false;
+        }
+        let slot = &self.slots[lease.slot as usize];
+        let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        self.count_at(endpoint, |counters| counters.reclaimed += 1);
+        self.tell_of(lease.slot, Name::LeaseLost, fx, |slot| Event::LeaseLost {
+            id: slot.id,
+            endpoint,
+            lease,
+            held,
+        });
+        self.release(lease, now, fx).is_ok()
+    }
+
+    /// A holder has kept its slot for as long as is thought to be right.
+    pub(super) fn held_too_long(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
+        if self.check_holder(lease).is_err() {
+            return;
+        }
+        let slot = &mut self.slots[lease.slot as usize];
+        slot.leaking = true;
+        let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        self.count_at(endpoint, |counters| counters.leaks += 1);
+        self.tell_of(lease.slot, Name::LeakDetected, fx, |slot| Event::LeakDetected {
+            id: slot.id,
+            endpoint,
+            lease,
+            held,
+        });
+    }
+
+    /// A caller asks for a slot: that is told before anything else, even of a pool that has none.
+    fn begin_check_out(
+        &mut self,
+        kind: Kind,
+        endpoint: Option<usize>,
+        fx: &mut Effects<F>,
+    ) -> Result<(), Fault> {
+        self.begun = true;
+        if kind == Kind::Warm {
+            return self.check_open();
+        }
+        self.tell(Name::CheckOutStarted, fx, || Event::CheckOutStarted { endpoint });
+        let open = self.check_open();
+        if let Err(fault) = &open {
+            let now = Instant::now();
+            self.tell_failed(kind, endpoint, now, fault, now, fx);
+        }
+        open
+    }
+
     pub(super) fn check_open(&self) -> Result<(), Fault> {
         match self.phase {
             Phase::Ready => Ok(()),
+            Phase::Paused => Err(Fault::new(Code::Cleared, "the pool is paused")),
             Phase::Closing => Err(Fault::new(Code::Closed, "the pool is closing")),
             Phase::Closed => Err(Fault::new(Code::Closed, "the pool is closed")),
         }
@@ -186,6 +278,9 @@ impl<F: Face> Core<F> {
     pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
         if let Some(fault) = self.lost.get(&lease) {
             return Err(fault.clone());
+        }
+        if self.in_hook(lease) {
+            return Ok(());
         }
         if self.table.is_held(lease)
             && self.slots[lease.slot as usize].held

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Phase, Timer};
+use super::{Core, Effect, Effects, Name, Phase, Timer};
 use crate::fault::{Code, Fault};
 use crate::pool::deadlines::Deadlines;
 use crate::pool::event::{Event, Reason};
 use crate::pool::face::Face;
-use crate::pool::request::Place;
 use crate::pool::state::State;
 
 impl<F: Face> Core<F> {
@@ -23,31 +22,18 @@ impl<F: Face> Core<F> {
         if self.phase == Phase::Closed {
             return;
         }
-        if self.phase == Phase::Ready {
+        if self.phase.is_open() {
             self.phase = Phase::Closing;
             self.closing_since = Some(now);
-            let waiting: Vec<usize> = self
-                .requests
-                .iter()
-                .filter(|(_, request)| request.place == Place::Queued)
-                .map(|(index, _)| index)
-                .collect();
-            for index in waiting {
-                let key = self.key_of(index);
-                let request = self.take_out(key);
+            let fault = Fault::new(Code::Closed, "the pool was closed while this call waited");
+            for key in self.queued() {
                 self.report.refused += 1;
-                fx.push(Effect::Refuse {
-                    job: request.job,
-                    fault: Fault::new(Code::Closed, "the pool was closed while this call waited"),
-                });
+                self.turn_down(key, fault.clone(), now, fx);
             }
-            for at in 0..self.settings.max_slots {
-                if self.table.read(at).0 == State::Initializing {
-                    if let Some(handle) = self.slots[at as usize].opening.take() {
-                        fx.push(Effect::Abort(handle));
-                    }
-                    self.give_up_opening(at, None, Reason::PoolClosed, fx);
-                }
+            self.turn_down_warming(&fault, now, fx);
+            self.end_reports(now, fx);
+            for at in 0..self.slots.len() as u32 {
+                self.drop_opening(at, Reason::PoolClosed, fx);
             }
         }
         match deadline {
@@ -61,7 +47,7 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn close_idle(&mut self, fx: &mut Effects<F>) {
-        for at in 0..self.settings.max_slots {
+        for at in 0..self.slots.len() as u32 {
             if self.table.read(at).0 == State::Idle {
                 self.retire(at, Reason::PoolClosed, None, fx);
             }
@@ -73,7 +59,7 @@ impl<F: Face> Core<F> {
         if self.phase != Phase::Closing {
             return;
         }
-        for at in 0..self.settings.max_slots {
+        for at in 0..self.slots.len() as u32 {
             match self.table.read(at).0 {
                 State::InUse => {
                     self.report.cut += 1;
@@ -81,24 +67,8 @@ impl<F: Face> Core<F> {
                         Code::Closed,
                         "the pool was closed while this connection was in use",
                     )
-                    .advice("The command may have run: check the scene. Give close() a longer timeoutMs to let work finish.")
-                    .endpoint(&*self.endpoints[self.slots[at as usize].endpoint].name)
-                    .connection(self.slots[at as usize].id);
-                    let running = self.slots[at as usize].running.map(|key| self.take_out(key));
-                    self.take_away(at, Reason::PoolClosed, fault.clone(), fx);
-                    let Some(resource) = self.slots[at as usize].resource.clone() else {
-                        continue;
-                    };
-                    if let Some(request) = running {
-                        let exchange = self.slots[at as usize].exchange;
-                        fx.push(Effect::Cut {
-                            resource: resource.clone(),
-                            exchange,
-                            job: request.job,
-                            fault,
-                        });
-                    }
-                    fx.push(Effect::Close { resource });
+                    .advice("The command may have run: check the scene. Give close() a longer timeoutMs to let work finish.");
+                    self.interrupt(at, Reason::PoolClosed, fault, fx);
                 }
                 State::Idle => self.retire(at, Reason::PoolClosed, None, fx),
                 State::Unusable => {
@@ -111,18 +81,36 @@ impl<F: Face> Core<F> {
         }
     }
 
+    /// Takes a slot from whoever has it and closes what it holds, whatever runs there.
+    pub(super) fn interrupt(&mut self, at: u32, reason: Reason, fault: Fault, fx: &mut Effects<F>) {
+        let drain = self.phase.is_open();
+        let fault = self.about(at, fault);
+        let running = self.slots[at as usize].running.map(|key| self.take_out(key));
+        self.take_away(at, reason, fault.clone(), fx);
+        let Some(resource) = self.slots[at as usize].resource.clone() else {
+            return;
+        };
+        if let Some(request) = running {
+            let exchange = self.slots[at as usize].exchange;
+            fx.push(Effect::Cut { resource: resource.clone(), exchange, job: request.job, fault });
+            if drain {
+                // An add-on that cannot write its reply freezes Blender.
+                return;
+            }
+        }
+        fx.push(Effect::Close { resource });
+    }
+
     pub(super) fn check_closed(&mut self, now: Instant, fx: &mut Effects<F>) {
-        if self.phase != Phase::Closing || self.empty.len() < self.settings.max_slots as usize {
+        if self.phase != Phase::Closing || self.table.taken() > 0 {
             return;
         }
         self.phase = Phase::Closed;
         self.deadlines = Deadlines::default();
-        self.report.closed = self.counters.closed_for(Reason::PoolClosed);
+        self.report.closed = self.tally.counters.closed_for(Reason::PoolClosed);
         self.report.duration =
             self.closing_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        if self.observed {
-            fx.push(Effect::Tell(Event::PoolClosed));
-        }
+        self.tell(Name::PoolClosed, fx, || Event::PoolClosed);
         fx.push(Effect::Closed(self.report.clone()));
     }
 }

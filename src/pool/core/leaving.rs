@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Phase, Running, Timer};
+use super::{Core, Effect, Effects, Name, Running, Timer};
 use crate::fault::{Code, Delivered, Fault};
 use crate::pool::event::{Event, Reason};
 use crate::pool::face::Face;
+use crate::pool::pulse::Pulse;
 use crate::pool::request::Kind;
 use crate::pool::state::State;
 
@@ -29,7 +30,7 @@ impl<F: Face> Core<F> {
             fault.cloned().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
         self.take_away(at, reason, fault, fx);
         let endpoint = self.slots[at as usize].endpoint;
-        if self.endpoints[endpoint].habits.quiet && self.phase == Phase::Ready {
+        if self.endpoints[endpoint].habits.quiet && self.phase.is_open() {
             self.endpoints[endpoint].farewells.push(at);
         } else if let Some(resource) = self.slots[at as usize].resource.clone() {
             fx.push(Effect::Close { resource });
@@ -42,10 +43,15 @@ impl<F: Face> Core<F> {
         let (state, _) = self.table.read(at);
         // Whatever became of the running job, nothing was sent of those behind it.
         let fault = fault.delivered(Delivered::No);
+        if state == State::InUse && self.slots[at as usize].lease.is_some() {
+            self.check_in(at, Instant::now(), fx);
+        }
+        self.drop_recycling(at, &fault, fx);
         let slot = &mut self.slots[at as usize];
+        slot.since = Instant::now();
         if slot.reason.is_none() {
             slot.reason = Some(reason);
-            slot.why = (reason == Reason::Error).then(|| fault.clone());
+            slot.why = matches!(reason, Reason::Error | Reason::Unhealthy).then(|| fault.clone());
         }
         let moved = match (state, slot.lease.take()) {
             (State::InUse, Some(lease)) => {
@@ -61,7 +67,7 @@ impl<F: Face> Core<F> {
             _ => Ok(()),
         };
         if moved.is_err() {
-            self.counters.races += 1;
+            self.race();
         }
         self.refuse_jobs_of_holder(at, fault, fx);
     }
@@ -114,7 +120,7 @@ impl<F: Face> Core<F> {
         for at in 0..self.endpoints.len() {
             let endpoint = &mut self.endpoints[at];
             if endpoint.farewells.is_empty()
-                || (endpoint.in_flight > 0 && self.phase == Phase::Ready)
+                || (endpoint.in_flight > 0 && self.phase.is_open())
                 || endpoint.hushed
             {
                 continue;
@@ -146,6 +152,12 @@ impl<F: Face> Core<F> {
             return;
         }
         if self.table.read(at).0 == State::Initializing {
+            if let Some(reason) = self.slots[at as usize].reason {
+                // It was told to go while user code ran on it.
+                self.give_up_opening(at, None, reason, fx);
+                self.serve(now, fx);
+                return self.check_closed(now, fx);
+            }
             // It was gone before anybody could say that it was open.
             let fault =
                 fault.unwrap_or_else(|| self.lost_fault(at, "the connection ended as it opened"));
@@ -159,7 +171,8 @@ impl<F: Face> Core<F> {
             fault.clone().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
         if let Some(key) = self.slots[at as usize].running.take() {
             // Had it been started, its outcome would have come before this.
-            self.counters.commands -= 1;
+            let endpoint = self.slots[at as usize].endpoint;
+            self.count_at(endpoint, |counters| counters.commands -= 1);
             if let Kind::RunHeld(_) = self.requests[key.index].kind {
                 let request = self.take_out(key);
                 fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
@@ -167,6 +180,7 @@ impl<F: Face> Core<F> {
                 self.go_back(key, fx);
             }
         }
+        self.check_ended(at, &lost, fx);
         self.take_away(at, Reason::Error, lost, fx);
         let flew = self.slots[at as usize].in_flight;
         self.end_flight(at);
@@ -174,16 +188,18 @@ impl<F: Face> Core<F> {
         let reason = slot.reason.unwrap_or(Reason::Error);
         let why = slot.why.take();
         let fault = if died { fault } else { why };
-        self.counters.closed(reason);
-        self.tell(
-            fx,
-            |slot| Event::ConnectionClosed { id, endpoint: slot.endpoint, reason, fault },
-            at,
-        );
+        let endpoint = slot.endpoint;
+        self.count_at(endpoint, |counters| counters.closed(reason));
+        self.tell_of(at, Name::ConnectionClosed, fx, |slot| Event::ConnectionClosed {
+            id,
+            endpoint: slot.endpoint,
+            reason,
+            fault,
+        });
         let endpoint = self.slots[at as usize].endpoint;
         self.empty_slot(at);
         let quiet = &self.endpoints[endpoint];
-        if flew && quiet.habits.quiet && !quiet.hushed && self.phase == Phase::Ready {
+        if flew && quiet.habits.quiet && !quiet.hushed && self.phase.is_open() {
             self.hush(endpoint, now);
         }
         self.serve(now, fx);
@@ -193,8 +209,13 @@ impl<F: Face> Core<F> {
     /// Bytes came that nobody had asked for.
     pub(in crate::pool) fn desync(&mut self, at: u32, id: u64, fault: Fault, fx: &mut Effects<F>) {
         if self.slots[at as usize].id == id {
-            self.counters.desyncs += 1;
-            self.tell(fx, |slot| Event::Desync { id, endpoint: slot.endpoint, fault }, at);
+            let endpoint = self.slots[at as usize].endpoint;
+            self.count_at(endpoint, |counters| counters.desyncs += 1);
+            self.tell_of(at, Name::Desync, fx, |slot| Event::Desync {
+                id,
+                endpoint: slot.endpoint,
+                fault,
+            });
         }
     }
 
@@ -208,8 +229,11 @@ impl<F: Face> Core<F> {
         slot.reason = None;
         slot.why = None;
         slot.uses = 0;
+        slot.check = None;
+        slot.hook = None;
+        slot.pulse = Pulse::default();
         if self.table.reap(at).is_err() {
-            self.counters.races += 1;
+            self.race();
         }
         self.empty.push(at);
     }

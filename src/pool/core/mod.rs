@@ -3,35 +3,48 @@
 //! The engine calls a method here under its one short lock and gets a list of [`Effect`]s to
 //! carry out. What belongs to whom is written in the slot table alone;
 //! the fields here say what is *known about* a slot, and who waits.
+//!
+//! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
+//! - `serving`: who is next. `opening`, `outcomes`, `leaving`: the way of a slot.
+//! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old, too few or stuck.
+//! - `health`: checks. `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
 mod callers;
 mod closing;
+mod health;
+mod hooks;
 mod leaving;
+mod lifecycle;
 mod opening;
 mod outcomes;
 mod patience;
 mod requests;
 mod serving;
+mod slot;
 pub(super) mod time;
+mod upkeep;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Value;
 use slab::Slab;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::endpoint::{Endpoint, Lines};
-use super::event::{Event, Reason};
-use super::face::{CloseReport, Face, Grant, Habits};
+use super::event::{Event, Failed, Name, Observed};
+use super::face::{CloseReport, Face, Grant, Habits, HookCall};
 use super::fifo::Fifo;
 use super::request::{Kind, Request, RequestKey};
 use super::settings::Settings;
 use super::state::State;
-use super::stats::Counters;
+use super::stats::{Counters, SlotView, Tally};
 use super::table::{Lease, SlotTable};
 use crate::fault::Fault;
+
+pub(super) use slot::Slot;
 
 /// What a decision asks of the engine, in order: telling somebody while the lock is held, doing
 /// something once it is released.
@@ -49,6 +62,12 @@ pub(super) enum Effect<F: Face> {
         exchange: u64,
         job: Arc<F::Job>,
     },
+    Check {
+        resource: Arc<F::Resource>,
+        slot: u32,
+        id: u64,
+        exchange: u64,
+    },
     Grant {
         job: Arc<F::Job>,
         grant: Grant<F::Resource>,
@@ -57,12 +76,22 @@ pub(super) enum Effect<F: Face> {
         job: Arc<F::Job>,
         fault: Fault,
     },
+    Done {
+        job: Arc<F::Job>,
+        report: Value,
+    },
+    Hook(HookCall<F>),
     /// Cut the running job and tell its caller why.
     Cut {
         resource: Arc<F::Resource>,
         exchange: u64,
         job: Arc<F::Job>,
         fault: Fault,
+    },
+    /// Cut a check; nobody waits for it.
+    CutCheck {
+        resource: Arc<F::Resource>,
+        exchange: u64,
     },
     Close {
         resource: Arc<F::Resource>,
@@ -87,44 +116,43 @@ pub(super) enum Timer {
     Endpoint(usize),
     /// A quiet endpoint may be spoken to again.
     Unhush(usize),
+    /// A slot may have been held for too long.
+    Leak(Lease),
+    /// The check of this number has had its time.
+    Check { slot: u32, number: u64 },
+    /// The hook of this number has had its time.
+    Hook { slot: u32, number: u64 },
+    /// The next round of checks.
+    Round,
+    /// Something may be too old, too few or stuck.
+    Upkeep,
     /// Closing the pool has taken long enough.
     Close,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    Paused,
     Ready,
     Closing,
     Closed,
 }
 
-/// What is known about one slot. Means something while the slot is not EMPTY.
-struct Slot<R> {
-    id: u64,
-    endpoint: usize,
-    resource: Option<Arc<R>>,
-    opened_at: Instant,
-    /// The attempt to open it, while it runs.
-    opening: Option<AbortHandle>,
-    lease: Option<Lease>,
-    /// Held by a caller (acquire), rather than claimed for one job.
-    held: bool,
-    /// The holder has let go; the slot is free when its jobs are done.
-    leaving: bool,
-    running: Option<RequestKey>,
-    /// The holder's job that waits for the endpoint's leave to run.
-    turn: Option<usize>,
-    /// The number of the job that was started last.
-    exchange: u64,
-    /// Counted in the endpoint's `in_flight`.
-    in_flight: bool,
-    /// Jobs of the holder, behind the one that runs.
-    behind: Fifo,
-    uses: u64,
-    used_at: Instant,
-    reason: Option<Reason>,
-    /// The error behind the reason.
-    why: Option<Fault>,
+impl Phase {
+    /// Neither closing nor closed.
+    pub fn is_open(self) -> bool {
+        matches!(self, Phase::Paused | Phase::Ready)
+    }
+
+    /// The word JavaScript sees.
+    pub fn text(self) -> &'static str {
+        match self {
+            Phase::Paused => "paused",
+            Phase::Ready => "ready",
+            Phase::Closing => "closing",
+            Phase::Closed => "closed",
+        }
+    }
 }
 
 pub(super) struct Core<F: Face> {
@@ -134,13 +162,16 @@ pub(super) struct Core<F: Face> {
     pub requests: Slab<Request<F::Job>>,
     pub endpoints: Vec<Endpoint>,
     pub deadlines: Deadlines<Timer>,
-    pub counters: Counters,
-    pub observed: bool,
-    slots: Vec<Slot<F::Resource>>,
+    /// Of the whole pool; each endpoint has its own beside it.
+    pub tally: Tally,
+    pub observed: Observed,
+    pub(in crate::pool) slots: Vec<Slot<F>>,
     /// Slots that are EMPTY; the lowest index last.
     empty: Vec<u32>,
     /// Callers for whom any endpoint will do.
     anywhere: Lines,
+    /// Callers who wait for slots to be filled.
+    warming: Fifo,
     /// A slot that was let go of a moment ago: handed to the next in line without ever being
     /// idle, or else put back.
     freed: Option<Lease>,
@@ -148,84 +179,132 @@ pub(super) struct Core<F: Face> {
     last_number: u64,
     last_id: u64,
     last_exchange: u64,
+    last_order: u64,
+    /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
+    begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
     lost: HashMap<Lease, Fault>,
+    health: health::Rounds<F>,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
 
 impl<F: Face> Core<F> {
     pub(in crate::pool) fn new(settings: Settings, endpoints: Vec<(Arc<str>, Habits)>) -> Self {
-        let table = Arc::new(SlotTable::new(settings.max_slots));
         let now = Instant::now();
-        let slot = || Slot {
-            id: 0,
-            endpoint: 0,
-            resource: None,
-            opened_at: now,
-            opening: None,
-            lease: None,
-            held: false,
-            leaving: false,
-            running: None,
-            turn: None,
-            exchange: 0,
-            in_flight: false,
-            behind: Fifo::default(),
-            uses: 0,
-            used_at: now,
-            reason: None,
-            why: None,
-        };
-        Core {
-            phase: Phase::Ready,
+        let mut core = Core {
+            phase: if settings.start_paused { Phase::Paused } else { Phase::Ready },
+            table: Arc::new(SlotTable::new(settings.max_slots)),
             requests: Slab::new(),
             endpoints: endpoints
                 .into_iter()
-                .map(|(name, habits)| Endpoint::new(name, habits, table.bitmap_len()))
+                .map(|(name, habits)| Endpoint::new(name, habits))
                 .collect(),
             deadlines: Deadlines::default(),
-            counters: Counters::default(),
-            observed: false,
-            slots: (0..settings.max_slots).map(|_| slot()).collect(),
-            empty: (0..settings.max_slots).rev().collect(),
+            tally: Tally::default(),
+            observed: Observed::default(),
+            slots: Vec::new(),
+            empty: Vec::new(),
             anywhere: Lines::default(),
+            warming: Fifo::default(),
             freed: None,
             held: 0,
             last_number: 0,
             last_id: 0,
             last_exchange: 0,
+            last_order: 0,
+            begun: false,
             lost: HashMap::new(),
+            health: health::Rounds::default(),
             closing_since: None,
             report: CloseReport::default(),
             settings,
-            table,
+        };
+        core.make_slots(now);
+        if let Some(interval) = core.settings.upkeep_interval {
+            core.deadlines.insert(now + interval, Timer::Upkeep);
+        }
+        if let Some(interval) = core.settings.health.interval {
+            core.deadlines.insert(now + interval, Timer::Round);
+        }
+        core
+    }
+
+    /// As many slots as may be taken, those there are kept.
+    pub(super) fn make_slots(&mut self, now: Instant) {
+        let wanted = self.settings.max_slots;
+        let made = self.slots.len() as u32;
+        if wanted > made {
+            self.slots.resize_with(wanted as usize, || Slot::empty(now));
+            self.empty.splice(0..0, (made..wanted).rev());
+        }
+        for endpoint in &mut self.endpoints {
+            endpoint.members.resize(self.slots.len().div_ceil(32), 0);
         }
     }
 
-    fn tell(&self, fx: &mut Effects<F>, event: impl FnOnce(&Slot<F::Resource>) -> Event, at: u32) {
-        if self.observed {
-            fx.push(Effect::Tell(event(&self.slots[at as usize])));
+    /// Counts for the pool and for the endpoint it happened at.
+    pub(super) fn count_at(&mut self, endpoint: usize, mut count: impl FnMut(&mut Counters)) {
+        count(&mut self.tally.counters);
+        count(&mut self.endpoints[endpoint].tally.counters);
+    }
+
+    /// Counts for the pool, and for an endpoint where one is concerned.
+    pub(super) fn count_for(
+        &mut self,
+        endpoint: Option<usize>,
+        mut count: impl FnMut(&mut Counters),
+    ) {
+        match endpoint {
+            Some(endpoint) => self.count_at(endpoint, count),
+            None => count(&mut self.tally.counters),
+        }
+    }
+
+    /// A figure for the pool and for the endpoint it was taken at.
+    pub(super) fn note_at(&mut self, endpoint: usize, mut note: impl FnMut(&mut Tally)) {
+        note(&mut self.tally);
+        note(&mut self.endpoints[endpoint].tally);
+    }
+
+    /// A slot was found in a state that no rule allows.
+    pub(super) fn race(&mut self) {
+        self.tally.counters.races += 1;
+    }
+
+    /// Tells what happened to a slot, if anybody listens.
+    pub(super) fn tell_of(
+        &self,
+        at: u32,
+        name: Name,
+        fx: &mut Effects<F>,
+        event: impl FnOnce(&Slot<F>) -> Event,
+    ) {
+        self.tell(name, fx, || event(&self.slots[at as usize]));
+    }
+
+    /// Tells what happened, if anybody listens.
+    pub(super) fn tell(&self, name: Name, fx: &mut Effects<F>, event: impl FnOnce() -> Event) {
+        if self.observed.has(name) {
+            let event = event();
+            debug_assert_eq!(event.name(), name);
+            fx.push(Effect::Tell(event));
         }
     }
 
     fn count(&self, state: State) -> usize {
-        (0..self.settings.max_slots).filter(|at| self.table.read(*at).0 == state).count()
+        (0..self.slots.len() as u32).filter(|at| self.table.read(*at).0 == state).count()
     }
 
     /// Visits every slot that is not EMPTY.
-    pub(in crate::pool) fn each_slot(
-        &self,
-        mut visit: impl FnMut(super::stats::SlotView<'_, F::Resource>),
-    ) {
-        for at in 0..self.settings.max_slots {
-            let (state, generation) = self.table.read(at);
+    pub(in crate::pool) fn each_slot(&self, mut visit: impl FnMut(SlotView<'_, F::Resource>)) {
+        for (at, slot) in self.slots.iter().enumerate() {
+            let (state, generation) = self.table.read(at as u32);
             if state == State::Empty {
                 continue;
             }
-            let slot = &self.slots[at as usize];
-            visit(super::stats::SlotView {
-                slot: at,
+            visit(SlotView {
+                slot: at as u32,
                 state,
                 generation,
                 id: slot.id,
@@ -234,6 +313,9 @@ impl<F: Face> Core<F> {
                 opened_at: slot.opened_at,
                 used_at: slot.used_at,
                 uses: slot.uses,
+                failures: slot.pulse.failures,
+                score: slot.pulse.score(),
+                latency: slot.pulse.latency(),
             });
         }
     }

@@ -3,7 +3,7 @@
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Phase};
+use super::{Core, Effect, Effects, Name, Phase, Slot};
 use crate::fault::Fault;
 use crate::pool::endpoint::Endpoint;
 use crate::pool::event::{Event, Reason};
@@ -17,29 +17,46 @@ impl<F: Face> Core<F> {
             return;
         }
         while let Some(endpoint) = self.wants_opening(now) {
-            let Some(at) = self.empty.pop() else {
+            if !self.has_room() {
                 return self.make_room(endpoint, fx);
-            };
-            if self.table.reserve(at).is_none() || self.table.begin(at).is_err() {
-                self.counters.races += 1;
-                continue;
             }
-            self.last_id += 1;
-            self.counters.created += 1;
-            let slot = &mut self.slots[at as usize];
-            slot.id = self.last_id;
-            slot.endpoint = endpoint;
-            slot.opened_at = now;
-            slot.uses = 0;
-            slot.reason = None;
-            slot.why = None;
-            let place = &mut self.endpoints[endpoint];
-            place.adopt(at);
-            place.connecting += 1;
-            place.hushed |= place.habits.quiet;
-            self.tell(fx, |slot| Event::ConnectionCreated { id: slot.id, endpoint }, at);
-            fx.push(Effect::Open { endpoint, slot: at, id: self.last_id });
+            if !self.open_at(endpoint, now, fx) {
+                return;
+            }
         }
+    }
+
+    /// Whether one more slot may be taken.
+    pub(super) fn has_room(&self) -> bool {
+        !self.empty.is_empty() && self.table.taken() < self.settings.max_slots
+    }
+
+    /// Takes a slot and begins to open something in it: EMPTY → CREATED → INITIALIZING.
+    pub(super) fn open_at(&mut self, endpoint: usize, now: Instant, fx: &mut Effects<F>) -> bool {
+        let Some(at) = self.empty.pop() else {
+            return false;
+        };
+        if self.table.reserve(at).is_none() || self.table.begin(at).is_err() {
+            // No rule allows it: only this lock takes slots.
+            self.race();
+            return false;
+        }
+        self.last_id += 1;
+        let id = self.last_id;
+        self.count_at(endpoint, |counters| counters.created += 1);
+        let place = &mut self.endpoints[endpoint];
+        place.adopt(at);
+        place.connecting += 1;
+        place.dialling += 1;
+        place.hushed |= place.habits.quiet;
+        let generation = place.generation;
+        self.slots[at as usize] = Slot { id, endpoint, generation, ..Slot::empty(now) };
+        self.tell_of(at, Name::ConnectionCreated, fx, |_| Event::ConnectionCreated {
+            id,
+            endpoint,
+        });
+        fx.push(Effect::Open { endpoint, slot: at, id });
+        true
     }
 
     /// The endpoint at which one more slot would serve somebody who waits, the emptiest first.
@@ -67,8 +84,9 @@ impl<F: Face> Core<F> {
 
     /// All slots are taken, but some are idle at endpoints that nobody wants: give one up.
     pub(super) fn make_room(&mut self, wanted: usize, fx: &mut Effects<F>) {
-        let already_going =
-            (0..self.settings.max_slots).any(|at| self.table.read(at).0 == State::Unusable);
+        let already_going = self.slots.iter().enumerate().any(|(at, slot)| {
+            slot.reason.is_some() && self.table.read(at as u32).0 == State::Unusable
+        });
         if already_going {
             return;
         }
@@ -113,25 +131,49 @@ impl<F: Face> Core<F> {
             fx.push(Effect::Close { resource: opened.resource });
             return;
         }
-        let took = now.saturating_duration_since(slot.opened_at);
         slot.resource = Some(opened.resource);
         slot.opening = None;
-        slot.opened_at = now;
-        slot.used_at = now;
+        slot.since = now;
         let endpoint = slot.endpoint;
         let place = &mut self.endpoints[endpoint];
-        place.connecting -= 1;
-        place.hushed = false;
+        place.dialling -= 1;
+        place.hushed = place.dialling > 0 && place.habits.quiet;
         place.habits = opened.habits;
-        place.hint = at;
         if opened.proven {
-            place.prove();
+            self.prove(endpoint, now, fx);
         }
-        if self.table.ready(at).is_err() {
-            self.counters.races += 1;
+        if !self.begin_connect_hook(at, now, fx) {
+            self.opened_for_good(at, now, fx);
         }
-        self.tell(fx, |_| Event::ConnectionReady { id, endpoint, took }, at);
         self.serve(now, fx);
+        self.check_closed(now, fx);
+    }
+
+    /// What slot `at` holds is fit for use: INITIALIZING → IDLE.
+    pub(super) fn opened_for_good(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let expires_at = self.expiry(now);
+        self.last_order += 1;
+        let order = self.last_order;
+        let slot = &mut self.slots[at as usize];
+        let (id, endpoint) = (slot.id, slot.endpoint);
+        let took = now.saturating_duration_since(slot.opened_at);
+        slot.opened_at = now;
+        slot.used_at = now;
+        slot.since = now;
+        slot.expires_at = expires_at;
+        slot.order = order;
+        let place = &mut self.endpoints[endpoint];
+        place.connecting -= 1;
+        place.hint = at;
+        if self.table.ready(at).is_err() {
+            self.race();
+        }
+        self.note_at(endpoint, |tally| tally.connect.note(took));
+        self.tell_of(at, Name::ConnectionReady, fx, |_| Event::ConnectionReady {
+            id,
+            endpoint,
+            took,
+        });
     }
 
     /// Nothing could be opened for slot `at`.
@@ -149,7 +191,7 @@ impl<F: Face> Core<F> {
         let began = self.slots[at as usize].opened_at;
         let endpoint = self.slots[at as usize].endpoint;
         self.give_up_opening(at, Some(fault.clone()), Reason::Error, fx);
-        self.counters.connect_failures += 1;
+        self.count_at(endpoint, |counters| counters.connect_failures += 1);
         self.note_failure(endpoint, began, fault, now, fx);
         self.serve(now, fx);
         self.check_closed(now, fx);
@@ -164,10 +206,20 @@ impl<F: Face> Core<F> {
     ) {
         let slot = &mut self.slots[at as usize];
         let (id, endpoint) = (slot.id, slot.endpoint);
-        self.endpoints[endpoint].connecting -= 1;
-        self.endpoints[endpoint].hushed = false;
-        self.counters.closed(reason);
-        self.tell(fx, |_| Event::ConnectionClosed { id, endpoint, reason, fault }, at);
+        let dialling = slot.resource.is_none();
+        let place = &mut self.endpoints[endpoint];
+        place.connecting -= 1;
+        if dialling {
+            place.dialling -= 1;
+            place.hushed = place.dialling > 0 && place.habits.quiet;
+        }
+        self.count_at(endpoint, |counters| counters.closed(reason));
+        self.tell_of(at, Name::ConnectionClosed, fx, |_| Event::ConnectionClosed {
+            id,
+            endpoint,
+            reason,
+            fault,
+        });
         self.empty_slot(at);
     }
 }

@@ -22,9 +22,15 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) -> Option<Arc<F::Job>> {
+        if self.slots[at as usize].id == id && self.slots[at as usize].check.is_some() {
+            self.check_answered(at, fit, now, fx);
+            return None;
+        }
         let key = self.running_on(at, id)?;
-        self.counters.command_errors += u64::from(failed);
-        self.endpoints[self.slots[at as usize].endpoint].prove();
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.command_errors += u64::from(failed));
+        self.note_command(at, now);
+        self.prove(endpoint, now, fx);
         let request = self.take_out(key);
         if fit {
             self.end_flight(at);
@@ -37,6 +43,12 @@ impl<F: Face> Core<F> {
         Some(request.job)
     }
 
+    fn note_command(&mut self, at: u32, now: Instant) {
+        let slot = &self.slots[at as usize];
+        let (endpoint, took) = (slot.endpoint, now.saturating_duration_since(slot.used_at));
+        self.note_at(endpoint, |tally| tally.command.note(took));
+    }
+
     /// The job that was started on `at` is over and broke what the slot holds; that it
     /// [ended](Self::ended) follows.
     pub(in crate::pool) fn broke(
@@ -46,8 +58,13 @@ impl<F: Face> Core<F> {
         fault: &Fault,
         fx: &mut Effects<F>,
     ) -> Option<Arc<F::Job>> {
+        if self.slots[at as usize].id == id && self.slots[at as usize].check.is_some() {
+            self.check_failed(at, fault, fx);
+            return None;
+        }
         let key = self.running_on(at, id)?;
-        self.counters.command_errors += 1;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.command_errors += 1);
         let request = self.take_out(key);
         self.take_away(at, Reason::Error, fault.clone(), fx);
         Some(request.job)
@@ -65,7 +82,8 @@ impl<F: Face> Core<F> {
         if self.running_on(at, id) != Some(key) {
             return;
         }
-        self.counters.commands -= 1;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.commands -= 1);
         self.end_flight(at);
         let lost =
             self.lost_fault(at, "the connection was found dead before the command was written");
@@ -91,13 +109,18 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) {
+        if self.slots[at as usize].id == id && self.slots[at as usize].check.is_some() {
+            return self.check_unsent(at, fault, now, fx);
+        }
         let Some(key) = self.running_on(at, id) else {
             return;
         };
         let began = self.slots[at as usize].used_at;
         let endpoint = self.slots[at as usize].endpoint;
-        self.counters.connect_failures += 1;
-        self.counters.commands -= 1;
+        self.count_at(endpoint, |counters| {
+            counters.connect_failures += 1;
+            counters.commands -= 1;
+        });
         self.end_flight(at);
         let patient = fault.is_retryable()
             && now < self.requests[key.index].queued_at + self.settings.patience;
@@ -136,7 +159,8 @@ impl<F: Face> Core<F> {
         if self.running_on(at, id) != Some(key) {
             return;
         }
-        self.counters.commands -= 1;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.commands -= 1);
         let request = self.take_out(key);
         self.end_flight(at);
         fx.push(Effect::Refuse { job: request.job, fault });
@@ -180,11 +204,23 @@ impl<F: Face> Core<F> {
 
     /// Nobody claims the slot any more.
     pub(super) fn vacate(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        if self.slots[at as usize].hook.is_some() {
+            // Its jobs are done, the hook is not.
+            return;
+        }
+        self.last_order += 1;
+        let order = self.last_order;
         let slot = &mut self.slots[at as usize];
         slot.used_at = now;
-        if slot.uses >= self.settings.max_uses {
-            return self.retire(at, Reason::Uses, None, fx);
+        slot.order = order;
+        if let Some(reason) = self.unfit(at, now) {
+            return self.retire(at, reason, None, fx);
         }
+        if self.begin_leaving_hook(at, now, fx) {
+            return;
+        }
+        self.check_in(at, now, fx);
+        let slot = &mut self.slots[at as usize];
         let Some(lease) = slot.lease.take() else { unreachable!("a slot in use has a lease") };
         if std::mem::take(&mut slot.held) {
             self.held -= 1;
@@ -193,5 +229,21 @@ impl<F: Face> Core<F> {
         self.endpoints[slot.endpoint].hint = at;
         self.put_back();
         self.freed = Some(lease);
+    }
+
+    /// Why a slot that was let go of must not be used again, if so.
+    pub(super) fn unfit(&self, at: u32, now: Instant) -> Option<Reason> {
+        let slot = &self.slots[at as usize];
+        if slot.generation != self.endpoints[slot.endpoint].generation {
+            Some(Reason::Stale)
+        } else if slot.uses >= self.settings.max_uses {
+            Some(Reason::Uses)
+        } else if slot.expires_at.is_some_and(|at| at <= now) {
+            Some(Reason::Lifetime)
+        } else if self.surplus() > 0 {
+            Some(Reason::Idle)
+        } else {
+            None
+        }
     }
 }

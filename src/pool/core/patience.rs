@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Timer, line};
+use super::{Core, Effects, Name, Timer, line};
 use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
+use crate::pool::event::Event;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
 
@@ -30,18 +31,37 @@ impl<F: Face> Core<F> {
             self.settings.backoff.pause(endpoint.failures)
         };
         let endpoint = &mut self.endpoints[at];
+        let failures = endpoint.failures;
         // What has answered before will hardly have become something else; one odd answer of it is
         // no reason to send everybody away.
         let hopeless = !fault.is_retryable() && !endpoint.answered;
-        endpoint.last_fault = Some(fault);
+        endpoint.last_fault = Some(fault.clone());
         endpoint.last_try = endpoint.last_try.max(Some(began));
         endpoint.retry_at = Some(now + pause);
         if endpoint.slots == 0 {
             // What listens there next may be something else.
             endpoint.habits = endpoint.first_habits;
         }
+        if endpoint.is_down() && endpoint.down_since.is_none() {
+            endpoint.down_since = Some(now);
+            self.tell(Name::EndpointDown, fx, || Event::EndpointDown {
+                endpoint: at,
+                fault,
+                failures,
+            });
+        }
         self.look_again(at, now + pause);
         self.lose_patience(at, hopeless, now, fx);
+    }
+
+    /// It answered: whatever failed there before is over.
+    pub(super) fn prove(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
+        let endpoint = &mut self.endpoints[at];
+        endpoint.prove();
+        if let Some(since) = endpoint.down_since.take() {
+            let down = now.saturating_duration_since(since);
+            self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });
+        }
     }
 
     /// Refuses those who have had their try at an endpoint and waited long enough; those whose
@@ -88,9 +108,8 @@ impl<F: Face> Core<F> {
                     break;
                 }
                 let key = self.key_of(index);
-                let request = self.take_out(key);
                 let fault = if named { fault.clone() } else { self.all_down(&fault) };
-                fx.push(Effect::Refuse { job: request.job, fault });
+                self.turn_down(key, fault, now, fx);
             }
         }
         if untried {
@@ -177,11 +196,13 @@ mod tests {
 
     use futures::future::BoxFuture;
 
+    use super::super::Effect;
     use super::*;
     use crate::fault::{Code, Delivered};
     use crate::pool::backoff::Backoff;
     use crate::pool::event::Event;
     use crate::pool::face::{CloseReport, Grant, Habits, Opened, Start};
+    use crate::pool::request::Ask;
     use crate::pool::settings::Settings;
 
     const MS: Duration = Duration::from_millis(1);
@@ -209,19 +230,22 @@ mod tests {
     }
 
     fn habits() -> Habits {
-        Habits { max_connecting: 1, max_in_flight: 1, max_slots: 2, quiet: false }
+        Habits {
+            max_connecting: 1,
+            max_in_flight: 1,
+            min_slots: 0,
+            max_slots: 2,
+            quiet: false,
+            per_job: false,
+        }
     }
 
     fn core(endpoints: &[&str]) -> Core<Nobody> {
         let settings = Settings {
             max_slots: 2,
-            max_waiting: usize::MAX,
-            acquire_timeout: MS * 30_000,
-            job_timeout: MS * 30_000,
-            drain_timeout: MS,
             patience: MS * 100,
             backoff: Backoff { base: MS * 10, max: MS * 10 },
-            max_uses: u64::MAX,
+            ..Settings::default()
         };
         Core::new(settings, endpoints.iter().map(|name| (Arc::from(*name), habits())).collect())
     }
@@ -245,7 +269,7 @@ mod tests {
         let (mut refused, mut entries) = (0, 0);
         for _ in 0..1_000 {
             now += MS;
-            core.submit(Kind::Run, None, None, Arc::new(()), now, &mut fx).unwrap();
+            core.submit(Ask::new(Kind::Run), Arc::new(()), now, &mut fx).unwrap();
             core.tick(now, &mut fx);
             refused += fx.iter().filter(|effect| matches!(effect, Effect::Refuse { .. })).count();
             fx.retain(|effect| !matches!(effect, Effect::Refuse { .. }));
@@ -262,14 +286,14 @@ mod tests {
     fn callers_for_any_endpoint_are_not_refused_while_one_of_them_has_something_open() {
         let (mut core, mut fx) = (core(&["a", "b"]), Vec::new());
         let mut now = Instant::now();
-        core.submit(Kind::Hold, Some(0), None, Arc::new(()), now, &mut fx).unwrap();
+        core.submit(Ask::new(Kind::Hold).at(Some(0)), Arc::new(()), now, &mut fx).unwrap();
         let Some(Effect::Open { slot, id, .. }) = fx.pop() else { panic!("nothing is opened") };
         let opened = Opened { resource: Arc::new(()), habits: habits(), proven: true };
         core.opened(slot, id, opened, now, &mut fx);
         // Another connect to "a" fails, and so does every connect to "b".
         core.note_failure(0, now, Fault::new(Code::Connect, "refused"), now, &mut fx);
         fx.clear();
-        core.submit(Kind::Run, None, None, Arc::new(()), now, &mut fx).unwrap();
+        core.submit(Ask::new(Kind::Run), Arc::new(()), now, &mut fx).unwrap();
         for _ in 0..200 {
             now += MS;
             for endpoint in [0, 1] {

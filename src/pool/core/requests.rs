@@ -4,23 +4,18 @@
 //! caller the one answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Timer, line};
+use super::{Core, Effect, Effects, Failed, Name, Timer, line};
+use crate::fault::{Code, Fault};
+use crate::pool::event::Event;
 use crate::pool::face::Face;
-use crate::pool::request::{Kind, Place, Request, RequestKey};
+use crate::pool::request::{Ask, Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
-    pub(super) fn enter(
-        &mut self,
-        kind: Kind,
-        endpoint: Option<usize>,
-        timeout: Option<Duration>,
-        job: Arc<F::Job>,
-        now: Instant,
-    ) -> RequestKey {
+    pub(super) fn enter(&mut self, ask: Ask, job: Arc<F::Job>, now: Instant) -> RequestKey {
+        let Ask { kind, endpoint, affinity, timeout, priority } = ask;
         self.last_number += 1;
         let number = self.last_number;
         let until = timeout.and_then(|timeout| now.checked_add(timeout));
@@ -28,6 +23,8 @@ impl<F: Face> Core<F> {
             job,
             kind,
             endpoint,
+            affinity,
+            priority,
             number,
             place: Place::Queued,
             queued_at: now,
@@ -64,11 +61,20 @@ impl<F: Face> Core<F> {
     /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
     pub(super) fn go_back(&mut self, key: RequestKey, fx: &mut Effects<F>) {
         if let Err(fault) = self.check_open() {
-            let request = self.take_out(key);
-            self.report.refused += 1;
+            // It stands nowhere at this moment.
+            let request = self.requests.remove(key.index);
+            if let Some(stamp) = request.stamp {
+                self.deadlines.remove(stamp);
+            }
+            if !self.phase.is_open() {
+                self.report.refused += 1;
+            }
             fx.push(Effect::Refuse { job: request.job, fault });
             return;
         }
+        // It had been checked out, and asks again.
+        let endpoint = self.requests[key.index].endpoint;
+        self.tell(Name::CheckOutStarted, fx, || Event::CheckOutStarted { endpoint });
         let until = self.requests[key.index].queued_at.checked_add(self.settings.acquire_timeout);
         self.set_deadline(key, until);
         self.queue(key);
@@ -91,12 +97,67 @@ impl<F: Face> Core<F> {
             (Place::Behind, Kind::RunHeld(lease)) => {
                 self.slots[lease.slot as usize].behind.leave(&mut self.requests, key.index);
             }
+            (Place::Warming, _) => self.warming.leave(&mut self.requests, key.index),
             (Place::Turn | Place::Behind, _) => unreachable!("only a holder's job waits there"),
         }
         if let Some(stamp) = stamp {
             self.deadlines.remove(stamp);
         }
         self.requests.remove(key.index)
+    }
+
+    /// Takes out a request that got nothing, and tells its caller and whoever listens.
+    pub(super) fn turn_down(
+        &mut self,
+        key: RequestKey,
+        fault: Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        let request = self.take_out(key);
+        let Request { kind, endpoint, queued_at, place, .. } = request;
+        if place == Place::Queued {
+            self.tell_failed(kind, endpoint, queued_at, &fault, now, fx);
+        }
+        fx.push(Effect::Refuse { job: request.job, fault });
+    }
+
+    /// A caller who asked at `since` gets no slot.
+    pub(super) fn tell_failed(
+        &self,
+        kind: Kind,
+        endpoint: Option<usize>,
+        since: Instant,
+        fault: &Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        if !matches!(kind, Kind::Hold | Kind::Run) {
+            return;
+        }
+        self.tell(Name::CheckOutFailed, fx, || Event::CheckOutFailed {
+            endpoint,
+            reason: match fault.code() {
+                Code::Closed => Failed::PoolClosed,
+                Code::AcquireTimeout => Failed::Timeout,
+                Code::QueueFull => Failed::QueueFull,
+                _ => Failed::ConnectionError,
+            },
+            waited: now.saturating_duration_since(since),
+            fault: fault.clone(),
+        });
+    }
+
+    /// Every request that waits for a slot, oldest first.
+    pub(super) fn queued(&self) -> Vec<RequestKey> {
+        let mut keys: Vec<RequestKey> = self
+            .requests
+            .iter()
+            .filter(|(_, request)| request.place == Place::Queued)
+            .map(|(index, request)| RequestKey { index, number: request.number })
+            .collect();
+        keys.sort_unstable_by_key(|key| key.number);
+        keys
     }
 
     pub(super) fn key_of(&self, index: usize) -> RequestKey {

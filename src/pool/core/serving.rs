@@ -9,11 +9,13 @@
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Phase, line};
+use super::{Core, Effect, Effects, Name, Phase, Timer, line};
 use crate::pool::endpoint::Endpoint;
+use crate::pool::event::Event;
 use crate::pool::face::{Face, Grant};
 use crate::pool::fifo::Fifo;
 use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::settings::IdleOrder;
 use crate::pool::table::Lease;
 
 impl<F: Face> Core<F> {
@@ -23,6 +25,7 @@ impl<F: Face> Core<F> {
         self.give_out(now, fx);
         self.put_back();
         self.open_missing(now, fx);
+        self.fill(now, fx);
         // Opening may have had to make room first.
         self.say_farewells(now, fx);
         if self.phase == Phase::Closing {
@@ -39,7 +42,7 @@ impl<F: Face> Core<F> {
         if let Some(freed) = self.freed.take()
             && self.table.release(freed).is_err()
         {
-            self.counters.races += 1;
+            self.race();
         }
     }
 
@@ -54,16 +57,22 @@ impl<F: Face> Core<F> {
                     self.start(key, lease.slot, now, fx);
                 }
                 kind => {
+                    let is_freed = self.freed.is_some_and(|freed| freed.slot == slot);
+                    if !is_freed && let Some(reason) = self.perished(slot, now) {
+                        self.retire(slot, reason, None, fx);
+                        continue;
+                    }
                     let claimed = match self.freed.take_if(|freed| freed.slot == slot) {
                         Some(freed) => self.table.hand_off(freed),
                         None => self.table.claim(slot),
                     };
                     let Ok(lease) = claimed else {
                         // No rule allows it: only this lock claims and hands off.
-                        self.counters.races += 1;
+                        self.race();
                         break;
                     };
                     self.slots[slot as usize].lease = Some(lease);
+                    self.check_out(slot, index, now, fx);
                     if kind == Kind::Hold {
                         self.grant(key, lease, now, fx);
                     } else {
@@ -146,7 +155,7 @@ impl<F: Face> Core<F> {
         let endpoint = &self.endpoints[at];
         endpoint.habits.quiet
             && self.is_missed_at(endpoint, now)
-            && !self.empty.is_empty()
+            && self.has_room()
             && self.idle_at(at).is_none()
             && [
                 &self.anywhere.holds,
@@ -163,8 +172,51 @@ impl<F: Face> Core<F> {
     pub(super) fn idle_at(&self, at: usize) -> Option<u32> {
         match self.freed {
             Some(freed) if self.slots[freed.slot as usize].endpoint == at => Some(freed.slot),
-            _ => self.table.find_idle(&self.endpoints[at].members, self.endpoints[at].hint),
+            _ => self.choose_idle(at),
         }
+    }
+
+    /// The idle slot to use next: one that answers its checks before one that does not, then the
+    /// one used last or the one used longest ago, as the pool is told.
+    fn choose_idle(&self, at: usize) -> Option<u32> {
+        let endpoint = &self.endpoints[at];
+        let lifo = self.settings.idle_order == IdleOrder::Lifo;
+        let first = self.table.find_idle(&endpoint.members, endpoint.hint)?;
+        if lifo && first == endpoint.hint && self.slots[first as usize].pulse.failures == 0 {
+            return Some(first);
+        }
+        self.table.idle(&endpoint.members).min_by_key(|at| {
+            let slot = &self.slots[*at as usize];
+            let order = if lifo { u64::MAX - slot.order } else { slot.order };
+            (slot.pulse.failures, order)
+        })
+    }
+
+    /// A slot was claimed for a request.
+    fn check_out(&mut self, at: u32, index: usize, now: Instant, fx: &mut Effects<F>) {
+        let waited = now.saturating_duration_since(self.requests[index].queued_at);
+        let slot = &mut self.slots[at as usize];
+        slot.claimed_at = now;
+        let endpoint = slot.endpoint;
+        self.note_at(endpoint, |tally| tally.wait.note(waited));
+        self.tell_of(at, Name::CheckedOut, fx, |slot| Event::CheckedOut {
+            id: slot.id,
+            endpoint,
+            waited,
+        });
+        self.mind_wait(waited, fx);
+    }
+
+    /// A slot is not claimed any more.
+    pub(super) fn check_in(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let slot = &self.slots[at as usize];
+        let (endpoint, used) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        self.note_at(endpoint, |tally| tally.used.note(used));
+        self.tell_of(at, Name::CheckedIn, fx, |slot| Event::CheckedIn {
+            id: slot.id,
+            endpoint,
+            used,
+        });
     }
 
     pub(super) fn first_number(
@@ -185,11 +237,16 @@ impl<F: Face> Core<F> {
         fx: &mut Effects<F>,
     ) {
         let request = self.take_out(key);
-        self.counters.acquired += 1;
+        let endpoint = self.slots[lease.slot as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.acquired += 1);
         self.held += 1;
+        if let Some(at) = self.settings.leak_threshold.and_then(|limit| now.checked_add(limit)) {
+            self.deadlines.insert(at, Timer::Leak(lease));
+        }
         let slot = &mut self.slots[lease.slot as usize];
         slot.held = true;
         slot.leaving = false;
+        slot.leaking = false;
         let Some(resource) = slot.resource.clone() else {
             unreachable!("an idle slot holds something")
         };
@@ -211,7 +268,8 @@ impl<F: Face> Core<F> {
         let timeout = now.checked_add(self.settings.job_timeout);
         self.set_deadline(key, timeout);
         self.last_exchange += 1;
-        self.counters.commands += 1;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.commands += 1);
         let slot = &mut self.slots[at as usize];
         slot.running = Some(key);
         slot.exchange = self.last_exchange;

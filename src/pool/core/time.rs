@@ -25,8 +25,13 @@ impl<F: Face> Core<F> {
                 Timer::Unhush(at) => {
                     // A dial that began meanwhile keeps it hushed.
                     self.endpoints[at].hushed =
-                        self.endpoints[at].habits.quiet && self.endpoints[at].connecting > 0;
+                        self.endpoints[at].habits.quiet && self.endpoints[at].dialling > 0;
                 }
+                Timer::Leak(lease) => self.held_too_long(lease, now, fx),
+                Timer::Check { slot, number } => self.check_timed_out(slot, number, now, fx),
+                Timer::Hook { slot, number } => self.hook_timed_out(slot, number, now, fx),
+                Timer::Round => self.check_round(now, fx),
+                Timer::Upkeep => self.upkeep(now, fx),
                 Timer::Close => self.force(fx),
             }
         }
@@ -39,16 +44,24 @@ impl<F: Face> Core<F> {
             return;
         }
         self.requests[key.index].stamp = None;
-        self.counters.timeouts += 1;
         let request = self.take_out(key);
         let waited = now.saturating_duration_since(request.queued_at).as_millis();
         let Place::Running(at) = request.place else {
+            self.count_for(request.endpoint, |counters| counters.timeouts += 1);
             self.go_on(&request, now, fx);
             let fault = self.waited_in_vain(&request, now);
+            if request.place == Place::Queued {
+                let Request { kind, endpoint, queued_at, .. } = request;
+                self.tell_failed(kind, endpoint, queued_at, &fault, now, fx);
+            }
             fx.push(Effect::Refuse { job: request.job, fault });
             return;
         };
-        self.counters.command_errors += 1;
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| {
+            counters.timeouts += 1;
+            counters.command_errors += 1;
+        });
         let name = self.endpoints[self.slots[at as usize].endpoint].name.clone();
         let (limit, option) =
             limit_of(&request, now, self.settings.job_timeout, "commandTimeoutMs");
@@ -85,6 +98,13 @@ impl<F: Face> Core<F> {
     fn waited_in_vain(&self, request: &Request<F::Job>, now: Instant) -> Fault {
         let (limit, option) =
             limit_of(request, now, self.settings.acquire_timeout, "acquireTimeoutMs");
+        if request.kind == Kind::Warm {
+            let message = format!(
+                "minConnections ({}) were not open within {limit} ms ({option})",
+                self.settings.min_slots
+            );
+            return self.blame_endpoint(Fault::new(Code::AcquireTimeout, message), None);
+        }
         if let Kind::RunHeld(_) = request.kind {
             let message = format!("the command did not get its turn within {limit} ms ({option})");
             return Fault::new(Code::AcquireTimeout, message).advice(format!(
@@ -102,14 +122,20 @@ impl<F: Face> Core<F> {
         }
         let (in_use, max) = (self.count(State::InUse), self.settings.max_slots);
         let (held, waiting) = (self.held, self.waiting());
-        let mut fault = Fault::new(
+        let fault = Fault::new(
             Code::AcquireTimeout,
             format!(
                 "no connection became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held by acquire), {waiting} other callers waiting"
             ),
         )
         .advice(format!("Raise {option} or maxConnections, or hold connections for a shorter time."));
-        let blamed = match request.endpoint {
+        self.blame_endpoint(fault, request.endpoint)
+    }
+
+    /// If an endpoint fails, that is why there was nothing in time.
+    fn blame_endpoint(&self, fault: Fault, endpoint: Option<usize>) -> Fault {
+        let mut fault = fault;
+        let blamed = match endpoint {
             Some(at) => Some(&self.endpoints[at]),
             None => self.endpoints.iter().find(|endpoint| endpoint.last_fault.is_some()),
         };

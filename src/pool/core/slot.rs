@@ -1,0 +1,100 @@
+//! What is known about one slot.
+
+use std::sync::Arc;
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::health::Check;
+use super::hooks::HookRun;
+use crate::fault::Fault;
+use crate::pool::event::Reason;
+use crate::pool::face::Face;
+use crate::pool::fifo::Fifo;
+use crate::pool::pulse::Pulse;
+use crate::pool::request::RequestKey;
+use crate::pool::table::Lease;
+
+/// What is known about one slot. Means something while the slot is not EMPTY.
+pub(in crate::pool) struct Slot<F: Face> {
+    pub id: u64,
+    pub endpoint: usize,
+    /// The endpoint's generation when opening began; an older one is stale.
+    pub generation: u32,
+    pub resource: Option<Arc<F::Resource>>,
+    pub opened_at: Instant,
+    /// It is too old from here on.
+    pub expires_at: Option<Instant>,
+    /// When it came into the state it is in, for states that must pass.
+    pub since: Instant,
+    /// The watchdog has warned and will give it up next time.
+    pub warned: bool,
+    /// The attempt to open it, while it runs.
+    pub opening: Option<AbortHandle>,
+    pub lease: Option<Lease>,
+    /// Held by a caller (acquire), rather than claimed for one job.
+    pub held: bool,
+    /// When it was claimed.
+    pub claimed_at: Instant,
+    /// This hold was reported as too long.
+    pub leaking: bool,
+    /// The holder has let go; the slot is free when its jobs are done.
+    pub leaving: bool,
+    /// The holder lets go by way of user code, for this job of its.
+    pub recycling: Option<Arc<F::Job>>,
+    pub running: Option<RequestKey>,
+    /// The holder's job that waits for the endpoint's leave to run.
+    pub turn: Option<usize>,
+    /// The number of the job or the check that was started last.
+    pub exchange: u64,
+    /// Counted in the endpoint's `in_flight`.
+    pub in_flight: bool,
+    /// Jobs of the holder, behind the one that runs.
+    pub behind: Fifo,
+    pub uses: u64,
+    pub used_at: Instant,
+    /// Grows with every release: which idle slot was used last.
+    pub order: u64,
+    pub check: Option<Check>,
+    pub hook: Option<HookRun<F>>,
+    /// How it does, by its checks.
+    pub pulse: Pulse,
+    pub reason: Option<Reason>,
+    /// The error behind the reason.
+    pub why: Option<Fault>,
+}
+
+impl<F: Face> Slot<F> {
+    pub fn empty(now: Instant) -> Self {
+        Slot {
+            id: 0,
+            endpoint: 0,
+            generation: 0,
+            resource: None,
+            opened_at: now,
+            expires_at: None,
+            since: now,
+            warned: false,
+            opening: None,
+            lease: None,
+            held: false,
+            claimed_at: now,
+            leaking: false,
+            leaving: false,
+            recycling: None,
+            running: None,
+            turn: None,
+            exchange: 0,
+            in_flight: false,
+            behind: Fifo::default(),
+            uses: 0,
+            used_at: now,
+            order: 0,
+            check: None,
+            hook: None,
+            pulse: Pulse::default(),
+            reason: None,
+            why: None,
+        }
+    }
+}
