@@ -46,6 +46,7 @@
  * @property {(ticket: number) => any} warm
  * @property {(ticket: number) => void} checkHealth
  * @property {(mask: number) => void} observe Which events to tell: a bit for each of `tables().events`.
+ * @property {() => void} begin From now on it may open what it is to keep open.
  * @property {() => string} state
  * @property {() => string} stats
  * @property {() => string} connections
@@ -62,8 +63,8 @@
 
 /**
  * The kinds of entry that an outbox holds. REPLY, LEASE, FAULT and DONE settle a ticket; EVENT and HOOK
- * name a pool. The payload of a HOOK is its number, its kind (onConnect, onRelease, recycle), the ticket
- * of a recycle or 0, and a LeaseArray.
+ * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
+ * onRelease, recycle) and the ticket of a recycle or 0.
  */
 const Entry = /** @type {const} */ ({ REPLY: 0, LEASE: 1, FAULT: 2, EVENT: 3, DONE: 4, HOOK: 5 })
 

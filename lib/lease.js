@@ -17,8 +17,8 @@ class Lease {
   waits = 0
   /** The lease in whose holder's code this one was asked for, while that stands. @type {Lease | null} */
   outer = null
-  /** Whether it belongs to a `use`, whose code runs within its own frames. */
-  scoped = false
+  /** Whether its holder is the work of a `use`. */
+  isWork = false
   /** Where garbage.js keeps its connection. */
   fresh = -1
   #slot

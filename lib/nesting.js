@@ -3,64 +3,70 @@
 // The deadlock that a pool's users make among themselves: every slot is held, and each holder waits for
 // one more connection of the same pool. It is noticed, and the call that closed the circle is refused.
 //
-// Whose code makes a call is known in two ways, and only in these, so that nobody is suspected wrongly:
-// - it runs as the very continuation of an `await` for what a holder was given, its connection or its reply
-//   (`handed`): three microtasks in a row open the window, run that continuation, and shut the window;
-// - it runs within the work of a `use`: its context says whose (AsyncLocalStorage), and its stack, through
-//   all its awaits, leads back to there, so that the work waits for it. A timer that was set in the work
-//   has the context, and not the stack.
-// Entering a context in `acquire` would tell more and be wrong: it leaks to whoever called the holder's
-// function, and a loop that starts one handler after the other would look nested in its handlers.
+// A call counts as a holder's only where that is certain, so that nobody is suspected wrongly. Its promise
+// tells when it is awaited (then() alone proves nothing), and at that moment
+// - either the code that awaits is the very continuation of an await for what the holder was given, its
+//   connection or a reply (`handed`): a microtask before that continuation opens the window, and one right
+//   after it shuts it;
+// - or it runs within the work of a `use`: its context says whose (AsyncLocalStorage), and its stack leads,
+//   through all the awaits, back to that work, which therefore waits for it. A timer that the work has set
+//   has the context, but not the stack.
+// To enter a context in `acquire` would tell more and be wrong: it leaks to whoever called the holder's
+// function, and a loop that starts one handler after the other would look nested in its own handlers.
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { setImmediate } = require('node:timers')
 
+/** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {import('./lease').Lease} Lease */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
 /** @type {AsyncLocalStorage<Lease>} */
-const scopes = new AsyncLocalStorage()
+const works = new AsyncLocalStorage()
 
 /** Whose continuation runs now. @type {Lease | null} */
 let handed = null
 const done = Promise.resolve()
-
-/** How far up a stack is looked for the work that waits. */
-const FRAMES = 100
-
 const shut = () => {
   handed = null
 }
 
+/** How far up a stack the works that wait are looked for. */
+const FRAMES = 100
+/** @type {readonly Lease[]} */
+const NOBODY = []
+
 /**
- * Resolves a promise; whoever awaits it goes on as the lease's holder, up to the next await.
- * @template T
+ * Call it right before `promise` is fulfilled: whoever awaits it goes on, up to the next await, as the
+ * lease's holder.
  * @param {Lease} lease
- * @param {(value: T) => void} resolve
- * @param {T} value
+ * @param {Promise<unknown> | null} promise
  */
-function hand(lease, resolve, value) {
+function handOver(lease, promise) {
+  if (promise === null) return
   done.then(() => {
     handed = lease
   })
-  resolve(value)
-  done.then(shut)
+  promise.then(shut)
 }
 
 /**
- * The same for a promise that some async function settles: call it with the promise when it is made,
- * and call what it gives just before it settles.
+ * The same for what is there at once: the promise is fulfilled when its caller has come to its await.
+ * @template T
  * @param {Lease} lease
- * @param {Promise<unknown>} promise
+ * @param {T} value
+ * @returns {Promise<T>}
  */
-function handing(lease, promise) {
-  const open = () => {
-    handed = lease
+function handedOver(lease, value) {
+  /** @param {(value: T) => void} resolve */
+  const give = (resolve) => {
+    done.then(() => {
+      handed = lease
+    })
+    resolve(value)
+    done.then(shut)
   }
-  promise.then(open, open)
-  return () => {
-    promise.then(shut, shut)
-  }
+  return new Promise((resolve) => done.then(() => give(resolve)))
 }
 
 /**
@@ -70,34 +76,175 @@ function handing(lease, promise) {
  * @param {() => T} work
  */
 async function withinUse(lease, work) {
-  lease.scoped = true
-  return await scopes.run(lease, work)
+  lease.isWork = true
+  return await works.run(lease, work)
 }
 
-/** How many works of `use` wait for the code that runs now. */
-function worksOnStack() {
+/** The lease, of whatever pool, that the code which runs now seems to belong to. @returns {Lease | null} */
+function apparentHolder() {
+  let lease = handed ?? works.getStore() ?? null
+  while (lease !== null && !lease.held) lease = lease.outer
+  return lease
+}
+
+/**
+ * The frames above `callee`, as objects.
+ * @param {Function} callee
+ * @returns {NodeJS.CallSite[]}
+ */
+function framesAbove(callee) {
   const { stackTraceLimit, prepareStackTrace } = Error
   try {
     Error.stackTraceLimit = FRAMES
-    Error.prepareStackTrace = (_error, sites) =>
-      sites.filter((site) => site.getFunctionName() === withinUse.name && site.getFileName() === __filename)
-    const site = /** @type {{ stack?: any }} */ ({})
-    Error.captureStackTrace(site, worksOnStack)
-    return site.stack.length
+    Error.prepareStackTrace = (_error, frames) => frames
+    /** @type {{ stack?: any }} */
+    const site = {}
+    Error.captureStackTrace(site, callee)
+    return site.stack
   } finally {
-    Object.assign(Error, { stackTraceLimit, prepareStackTrace })
+    Error.stackTraceLimit = stackTraceLimit
+    Error.prepareStackTrace = prepareStackTrace
   }
 }
 
-/** The lease in whose holder's code this runs, as far as that is certain. @returns {Lease | null} */
-function current() {
-  let lease = handed ?? scopes.getStore() ?? null
-  while (lease !== null && !lease.held) lease = lease.outer
-  if (lease === null || lease === handed) return lease
-  // The innermost works are those that do not reach up to here.
-  let depth = 0
-  for (let at = scopes.getStore() ?? null; at !== null; at = at.outer) depth++
-  return worksOnStack() > 0 && depth > 0 ? lease : null
+/**
+ * Calls back when code awaits the promise: `await` and Promise.all() ask it for its constructor. What asks
+ * from within then(), race() and the like may go on without it.
+ * @param {Promise<unknown>} promise
+ * @param {(frames: NodeJS.CallSite[]) => void} onAwait given the frames of the code that does
+ */
+function whenAwaited(promise, onAwait) {
+  const get = () => {
+    const frames = framesAbove(get)
+    const [asking] = frames
+    if (asking?.getFileName() || asking?.getFunctionName() === 'all') onAwait(frames)
+    return Promise
+  }
+  Object.defineProperty(promise, 'constructor', { configurable: true, get })
 }
 
-module.exports = { current, hand, handing, withinUse }
+/**
+ * Lets a promise stand for another that its code awaits: who awaits it waits for the other.
+ * @template T
+ * @template U
+ * @param {Promise<T>} inner
+ * @param {(inner: Promise<T>) => Promise<U>} code
+ */
+function standFor(inner, code) {
+  const told = Object.getOwnPropertyDescriptor(inner, 'constructor')
+  if (told === undefined) return code(inner)
+  Reflect.deleteProperty(inner, 'constructor')
+  return Object.defineProperty(code(inner), 'constructor', told)
+}
+
+/** The holders of one pool, and which of them wait for each other. */
+class Nesting {
+  #bridge
+  #held = 0
+  /** The holders that wait. @type {Set<Lease>} */
+  #waiting = new Set()
+
+  /** @param {Bridge} bridge */
+  constructor(bridge) {
+    this.#bridge = bridge
+  }
+
+  /**
+   * @param {Lease} lease
+   * @param {Lease | null} outer the apparent holder when it was asked for
+   */
+  granted(lease, outer) {
+    this.#held++
+    lease.outer = outer
+  }
+
+  /** @param {Lease} lease */
+  gaveBack(lease) {
+    this.#held--
+    this.#waiting.delete(lease)
+    // Contexts live on in timers and sockets; a chain of leases behind them would grow for ever.
+    lease.outer = null
+  }
+
+  /** @param {Ticket} ticket of a call that may have to wait; a holder that awaits it waits with it */
+  watch(ticket) {
+    let lease = apparentHolder()
+    while (lease !== null && lease.bridge !== this.#bridge) lease = lease.outer
+    if (lease === null || ticket.promise === null) return
+    whenAwaited(ticket.promise, (frames) => this.#awaited(ticket, frames))
+  }
+
+  /** @param {Ticket} ticket it is settled */
+  waited(ticket) {
+    for (const lease of ticket.holders) {
+      if (--lease.waits === 0) this.#waiting.delete(lease)
+    }
+    ticket.holders = NOBODY
+  }
+
+  /**
+   * The fault of a call that can never be served; null where that is not certain.
+   * @param {readonly Lease[]} holders who wait with it
+   * @param {string} [timedOut] what it is told otherwise
+   * @returns {import('./pool-error').Fault | null}
+   */
+  deadlock(holders, timedOut = 'The call would wait for ever.') {
+    if (holders.length === 0 || this.#waiting.size !== this.#held) return null
+    const { inUse, max } = this.#bridge.snapshot('stats')
+    if (this.#held < max || inUse !== this.#held) return null
+    const message =
+      `${timedOut} All ${max} connections are held, and each holder waits for one more of the ` +
+      'same pool.'
+    return { code: 'ERR_POOL_DEADLOCK', message, delivered: 'no' }
+  }
+
+  /**
+   * @param {Ticket} ticket
+   * @param {NodeJS.CallSite[]} frames
+   */
+  #awaited(ticket, frames) {
+    if (ticket.kind >= 0 || ticket.aborted || ticket.holders.length > 0) return
+    ticket.holders = this.#holders(frames)
+    for (const lease of ticket.holders) {
+      lease.waits++
+      this.#waiting.add(lease)
+    }
+    // The next turn: the holder may be about to do something else beside it.
+    if (ticket.holders.length > 0) setImmediate(() => this.#judge(ticket))
+  }
+
+  /** @param {Ticket} ticket */
+  #judge(ticket) {
+    for (const lease of this.#waiting) {
+      // Its holder may wait for this command, and not for the other call.
+      if (lease.running > 0) return
+    }
+    const fault = this.deadlock(ticket.holders)
+    if (fault === null || !ticket.refuse(fault)) return
+    const held = this.#held
+    const { message } = fault
+    const figures = { metric: 'nestedAcquire', value: held, threshold: held }
+    this.#bridge.herald.tell('alert', { severity: 'critical', ...figures, message })
+  }
+
+  /**
+   * Holders of this pool that certainly wait for the code that runs now.
+   * @param {NodeJS.CallSite[]} frames of that code
+   */
+  #holders(frames) {
+    let works = frames.filter(isWork).length
+    const holders = []
+    for (let lease = apparentHolder(); lease !== null; lease = lease.outer) {
+      if (lease.isWork && works-- <= 0 && lease !== handed) break
+      if (lease.held && lease.bridge === this.#bridge) holders.push(lease)
+    }
+    return holders
+  }
+}
+
+/** @param {NodeJS.CallSite} frame */
+function isWork(frame) {
+  return frame.getFunctionName() === withinUse.name && frame.getFileName() === __filename
+}
+
+module.exports = { Nesting, apparentHolder, handOver, handedOver, standFor, withinUse }

@@ -50,10 +50,6 @@ const KINDS = {
     }
     return value
   },
-  function(row, value) {
-    if (typeof value !== 'function') throw invalidOption(row.name, value, 'a function')
-    return true
-  },
   endpoints(_row, value) {
     return readEndpoints(value)
   },
