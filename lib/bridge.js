@@ -10,7 +10,7 @@ const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
 const { Lease } = require('./lease')
-const { Nesting, apparentHolder, handOver, handedOver, withinUse } = require('./nesting')
+const { Nesting, handOver, handedOver, withinUse } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
@@ -96,10 +96,11 @@ class Bridge {
       if (typeof answer === 'string') throw this.error(answer)
       const ticket = this.outbox.open(this, number, answer, type, call.signal)
       ticket.delivery = delivery
-      ticket.promise = this.#answer(ticket, call, lease)
-      if (lease === null) this.#nesting?.watch(ticket)
-      else ticket.checksOut = false
-      return ticket.promise
+      ticket.checksOut = lease === null
+      const promise = this.#answer(ticket, call, lease)
+      ticket.promise = promise
+      const nesting = lease === null ? this.#nesting : null
+      return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
     } catch (error) {
       return Promise.reject(error)
     }
@@ -116,19 +117,11 @@ class Bridge {
       const { timeoutMs, endpoint, priority, affinity } = call
       this.herald.observe()
       const site = this.origins?.here(this.acquire)
-      const outer = this.#nesting === null ? null : apparentHolder()
       const number = this.outbox.nextTicket()
       const answer = this.native.acquire(number, timeoutMs, endpoint, priority, affinity)
       if (typeof answer === 'string') throw this.error(answer)
-      if (typeof answer === 'object') {
-        const lease = this.#granted(answer, outer, site)
-        const connection = this.#connection(lease)
-        return this.#nesting === null ? Promise.resolve(connection) : handedOver(lease, connection)
-      }
-      const ticket = this.outbox.open(this, number, answer, null, call.signal)
-      ticket.promise = this.#held(ticket, outer, site)
-      this.#nesting?.watch(ticket)
-      return ticket.promise
+      if (typeof answer === 'object') return this.#heldNow(this.#granted(answer, site))
+      return this.#heldLater(this.outbox.open(this, number, answer, null, call.signal), site)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -140,8 +133,7 @@ class Bridge {
     const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null
-    const outer = this.#nesting === null ? null : apparentHolder()
-    return this.#connection(this.#granted(answer, outer, this.origins?.here(this.tryAcquire)))
+    return this.#connection(this.#granted(answer, this.origins?.here(this.tryAcquire)))
   }
 
   /**
@@ -276,12 +268,11 @@ class Bridge {
 
   /**
    * @param {LeaseArray} array
-   * @param {Lease | null} outer the holder that asked for it
    * @param {Site | undefined} site
    */
-  #granted(array, outer, site) {
+  #granted(array, site) {
     const lease = new Lease(this, array)
-    this.#nesting?.granted(lease, outer)
+    this.#nesting?.granted()
     if (site !== undefined) this.origins?.granted(array[0], array[1], site)
     return lease
   }
@@ -293,15 +284,35 @@ class Bridge {
     return connection
   }
 
+  /** @param {Lease} lease */
+  #heldNow(lease) {
+    const connection = this.#connection(lease)
+    if (this.#nesting === null) return Promise.resolve(connection)
+    return this.#nesting.watch(handedOver(lease, connection), ([outer]) => {
+      lease.outer = outer ?? null
+    })
+  }
+
   /**
    * @param {Ticket} ticket of an acquire that waits
-   * @param {Lease | null} outer
    * @param {Site | undefined} site
    */
-  async #held(ticket, outer, site) {
+  #heldLater(ticket, site) {
+    const promise = this.#held(ticket, site)
+    ticket.promise = promise
+    const nesting = this.#nesting
+    return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
+  }
+
+  /**
+   * @param {Ticket} ticket of an acquire that waits
+   * @param {Site | undefined} site
+   */
+  async #held(ticket, site) {
     await ticket.settled
     this.#check(ticket)
-    const lease = this.#granted(ticket.payload, outer, site)
+    const lease = this.#granted(ticket.payload, site)
+    lease.outer = ticket.outer
     if (this.#nesting !== null) handOver(lease, ticket.promise)
     return this.#connection(lease)
   }

@@ -4,11 +4,10 @@
 // one more connection of the same pool. It is noticed, and the call that closed the circle is refused.
 //
 // A call counts as a holder's only where that is certain, so that nobody is suspected wrongly. Its promise
-// tells when it is awaited (then() alone proves nothing), and at that moment
-// - either the code that awaits is the very continuation of an await for what the holder was given, its
-//   connection or a reply (`handed`): a microtask before that continuation opens the window, and one right
-//   after it shuts it;
-// - or it runs within the work of a `use`: its context says whose (AsyncLocalStorage), and its stack leads,
+// has to be awaited, or returned by an async function; and the code that does so
+// - either is the very continuation of an await for what the holder was given, its connection or a reply
+//   (`handed`): a microtask before that continuation opens the window, and one right after it shuts it;
+// - or runs within the work of a `use`: its context says whose (AsyncLocalStorage), and its stack leads,
 //   through all the awaits, back to that work, which therefore waits for it. A timer that the work has set
 //   has the context, but not the stack.
 // To enter a context in `acquire` would tell more and be wrong: it leaks to whoever called the holder's
@@ -16,6 +15,7 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks')
 const { setImmediate } = require('node:timers')
+const { framesAbove, whenAwaited } = require('./awaiting')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {import('./lease').Lease} Lease */
@@ -30,11 +30,6 @@ const done = Promise.resolve()
 const shut = () => {
   handed = null
 }
-
-/** How far up a stack the works that wait are looked for. */
-const FRAMES = 100
-/** @type {readonly Lease[]} */
-const NOBODY = []
 
 /**
  * Call it right before `promise` is fulfilled: whoever awaits it goes on, up to the next await, as the
@@ -80,7 +75,7 @@ async function withinUse(lease, work) {
   return await works.run(lease, work)
 }
 
-/** The lease, of whatever pool, that the code which runs now seems to belong to. @returns {Lease | null} */
+/** The lease, of whatever pool, to whose holder the code that runs now seems to belong. @returns {Lease | null} */
 function apparentHolder() {
   let lease = handed ?? works.getStore() ?? null
   while (lease !== null && !lease.held) lease = lease.outer
@@ -88,53 +83,22 @@ function apparentHolder() {
 }
 
 /**
- * The frames above `callee`, as objects.
- * @param {Function} callee
- * @returns {NodeJS.CallSite[]}
+ * The holders, innermost first, that certainly wait for the code that runs now.
+ * @param {NodeJS.CallSite[]} frames of that code
  */
-function framesAbove(callee) {
-  const { stackTraceLimit, prepareStackTrace } = Error
-  try {
-    Error.stackTraceLimit = FRAMES
-    Error.prepareStackTrace = (_error, frames) => frames
-    /** @type {{ stack?: any }} */
-    const site = {}
-    Error.captureStackTrace(site, callee)
-    return site.stack
-  } finally {
-    Error.stackTraceLimit = stackTraceLimit
-    Error.prepareStackTrace = prepareStackTrace
+function certainHolders(frames) {
+  let works = frames.filter(isWork).length
+  const holders = []
+  for (let lease = apparentHolder(); lease !== null; lease = lease.outer) {
+    if (lease.isWork && works-- <= 0 && lease !== handed) break
+    if (lease.held) holders.push(lease)
   }
+  return holders
 }
 
-/**
- * Calls back when code awaits the promise: `await` and Promise.all() ask it for its constructor. What asks
- * from within then(), race() and the like may go on without it.
- * @param {Promise<unknown>} promise
- * @param {(frames: NodeJS.CallSite[]) => void} onAwait given the frames of the code that does
- */
-function whenAwaited(promise, onAwait) {
-  const get = () => {
-    const frames = framesAbove(get)
-    const [asking] = frames
-    if (asking?.getFileName() || asking?.getFunctionName() === 'all') onAwait(frames)
-    return Promise
-  }
-  Object.defineProperty(promise, 'constructor', { configurable: true, get })
-}
-
-/**
- * Lets a promise stand for another that its code awaits: who awaits it waits for the other.
- * @template T
- * @template U
- * @param {Promise<T>} inner
- * @param {(inner: Promise<T>) => Promise<U>} code
- */
-function standFor(inner, code) {
-  const told = Object.getOwnPropertyDescriptor(inner, 'constructor')
-  if (told === undefined) return code(inner)
-  Reflect.deleteProperty(inner, 'constructor')
-  return Object.defineProperty(code(inner), 'constructor', told)
+/** @param {NodeJS.CallSite} frame */
+function isWork(frame) {
+  return frame.getFunctionName() === withinUse.name && frame.getFileName() === __filename
 }
 
 /** The holders of one pool, and which of them wait for each other. */
@@ -149,13 +113,8 @@ class Nesting {
     this.#bridge = bridge
   }
 
-  /**
-   * @param {Lease} lease
-   * @param {Lease | null} outer the apparent holder when it was asked for
-   */
-  granted(lease, outer) {
+  granted() {
     this.#held++
-    lease.outer = outer
   }
 
   /** @param {Lease} lease */
@@ -166,12 +125,35 @@ class Nesting {
     lease.outer = null
   }
 
-  /** @param {Ticket} ticket of a call that may have to wait; a holder that awaits it waits with it */
-  watch(ticket) {
-    let lease = apparentHolder()
-    while (lease !== null && lease.bridge !== this.#bridge) lease = lease.outer
-    if (lease === null || ticket.promise === null) return
-    whenAwaited(ticket.promise, (frames) => this.#awaited(ticket, frames))
+  /**
+   * A call of a holder; what it awaits it waits for.
+   * @template T
+   * @param {Promise<T>} promise
+   * @param {(holders: readonly Lease[]) => void} onHolders given those that wait for it, innermost first
+   */
+  watch(promise, onHolders) {
+    if (apparentHolder() === null) return promise
+    const callers = certainHolders(framesAbove(this.watch))
+    return whenAwaited(promise, {
+      awaited: (frames) => onHolders(certainHolders(frames)),
+      adopted: () => onHolders(callers),
+    })
+  }
+
+  /**
+   * @param {Ticket} ticket
+   * @param {readonly Lease[]} holders of whatever pool, who wait for it
+   */
+  wait(ticket, holders) {
+    if (ticket.kind >= 0 || ticket.aborted || ticket.outer !== null) return
+    ticket.outer = holders[0] ?? null
+    ticket.holders = holders.filter(({ held, bridge }) => held && bridge === this.#bridge)
+    for (const lease of ticket.holders) {
+      lease.waits++
+      this.#waiting.add(lease)
+    }
+    // The next turn: the holder may be about to do something else beside it.
+    if (ticket.holders.length > 0) setImmediate(() => this.#judge(ticket))
   }
 
   /** @param {Ticket} ticket it is settled */
@@ -179,7 +161,7 @@ class Nesting {
     for (const lease of ticket.holders) {
       if (--lease.waits === 0) this.#waiting.delete(lease)
     }
-    ticket.holders = NOBODY
+    ticket.holders = []
   }
 
   /**
@@ -198,21 +180,6 @@ class Nesting {
     return { code: 'ERR_POOL_DEADLOCK', message, delivered: 'no' }
   }
 
-  /**
-   * @param {Ticket} ticket
-   * @param {NodeJS.CallSite[]} frames
-   */
-  #awaited(ticket, frames) {
-    if (ticket.kind >= 0 || ticket.aborted || ticket.holders.length > 0) return
-    ticket.holders = this.#holders(frames)
-    for (const lease of ticket.holders) {
-      lease.waits++
-      this.#waiting.add(lease)
-    }
-    // The next turn: the holder may be about to do something else beside it.
-    if (ticket.holders.length > 0) setImmediate(() => this.#judge(ticket))
-  }
-
   /** @param {Ticket} ticket */
   #judge(ticket) {
     for (const lease of this.#waiting) {
@@ -226,25 +193,6 @@ class Nesting {
     const figures = { metric: 'nestedAcquire', value: held, threshold: held }
     this.#bridge.herald.tell('alert', { severity: 'critical', ...figures, message })
   }
-
-  /**
-   * Holders of this pool that certainly wait for the code that runs now.
-   * @param {NodeJS.CallSite[]} frames of that code
-   */
-  #holders(frames) {
-    let works = frames.filter(isWork).length
-    const holders = []
-    for (let lease = apparentHolder(); lease !== null; lease = lease.outer) {
-      if (lease.isWork && works-- <= 0 && lease !== handed) break
-      if (lease.held && lease.bridge === this.#bridge) holders.push(lease)
-    }
-    return holders
-  }
 }
 
-/** @param {NodeJS.CallSite} frame */
-function isWork(frame) {
-  return frame.getFunctionName() === withinUse.name && frame.getFileName() === __filename
-}
-
-module.exports = { Nesting, apparentHolder, handOver, handedOver, standFor, withinUse }
+module.exports = { Nesting, handOver, handedOver, withinUse }

@@ -87,7 +87,7 @@ function readOptions(given = {}) {
     const isDefault = value === undefined || (value === null && row.default === null)
     if (!isDefault && value !== row.default) changed[row.name] = value
     if (!isDefault || row.kind === 'endpoints') values[row.name] = KINDS[row.kind](row, value)
-    else values[row.name] = row.kind === 'function' ? false : row.default
+    else values[row.name] = row.default
     if (!isDefault && row.kind === 'function') functions[row.name] = value
   }
   for (const [low, high] of ORDERED) {

@@ -27,7 +27,9 @@ class Ticket {
   delivery = null
   /** What the caller awaits. @type {Promise<unknown> | null} */
   promise = null
-  /** Who waits with it, each with a connection of the same pool in hand. @type {readonly Lease[]} */
+  /** The holder, of whatever pool, that waits for it; the innermost. @type {Lease | null} */
+  outer = null
+  /** Who waits for it, each with a connection of the same pool in hand. @type {readonly Lease[]} */
   holders = []
   #resolve = () => {}
 
