@@ -55,6 +55,8 @@ pub(super) struct Endpoint {
     pub turns: Fifo,
     /// Whether it has ever shown that it answers.
     pub answered: bool,
+    /// When it last did.
+    pub answered_at: Option<Instant>,
     pub failures: u32,
     pub last_fault: Option<Fault>,
     /// When the last attempt that failed had begun: who was queued before has had a try.
@@ -89,6 +91,7 @@ impl Endpoint {
             lines: Lines::default(),
             turns: Fifo::default(),
             answered: false,
+            answered_at: None,
             failures: 0,
             last_fault: None,
             last_try: None,
@@ -106,8 +109,9 @@ impl Endpoint {
     }
 
     /// It answered: whatever failed before is over.
-    pub fn prove(&mut self) {
+    pub fn prove(&mut self, now: Instant) {
         self.answered = true;
+        self.answered_at = Some(now);
         if self.failures > 0 {
             self.failures = 0;
             self.last_fault = None;

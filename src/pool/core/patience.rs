@@ -57,7 +57,7 @@ impl<F: Face> Core<F> {
     /// It answered: whatever failed there before is over.
     pub(super) fn prove(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
         let endpoint = &mut self.endpoints[at];
-        endpoint.prove();
+        endpoint.prove(now);
         if let Some(since) = endpoint.down_since.take() {
             let down = now.saturating_duration_since(since);
             self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });

@@ -26,6 +26,10 @@ impl<F: Face> Core<F> {
         self.put_back();
         self.open_missing(now, fx);
         self.fill(now, fx);
+        if self.phase.is_open() {
+            self.begin_checks(now, fx);
+            self.go_on_reporting(now, fx);
+        }
         // Opening may have had to make room first.
         self.say_farewells(now, fx);
         if self.phase == Phase::Closing {

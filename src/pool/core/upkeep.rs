@@ -1,4 +1,4 @@
-//! What is too old, too few, or stuck.
+//! What is too old or too few; what is stuck is the watchdog's.
 //!
 //! Looked for every so often, and before a slot is given out; the minimum also whenever something
 //! has changed. Filling up never holds anybody back: what is opened for the minimum serves whoever
@@ -22,8 +22,9 @@ impl<F: Face> Core<F> {
     /// The regular look at everything.
     pub(super) fn upkeep(&mut self, now: Instant, fx: &mut Effects<F>) {
         if let Some(interval) = self.settings.upkeep_interval
-            && self.phase.is_open()
+            && self.phase != Phase::Closed
         {
+            // While the pool closes, too: what is stuck would keep it from ever being closed.
             self.deadlines.insert(now + interval, Timer::Upkeep);
         }
         self.prune(now, fx);
@@ -32,7 +33,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Closes what is too old or was idle for too long.
-    fn prune(&mut self, now: Instant, fx: &mut Effects<F>) {
+    pub(super) fn prune(&mut self, now: Instant, fx: &mut Effects<F>) {
         let mut idle: Vec<u32> = (0..self.slots.len() as u32)
             .filter(|at| self.table.read(*at).0 == State::Idle)
             .collect();
@@ -50,12 +51,18 @@ impl<F: Face> Core<F> {
         if slot.generation != self.endpoints[slot.endpoint].generation {
             return Some(Reason::Stale);
         }
-        if slot.expires_at.is_some_and(|expires| expires <= now) {
-            // At the minimum it stays until another has taken its place, if there is room for one.
-            return (self.may_spare(at) || !self.has_room()).then_some(Reason::Lifetime);
+        if self.is_expired(at, now) {
+            return Some(Reason::Lifetime);
         }
         let idle_since = self.settings.idle_timeout.map(|limit| slot.used_at + limit);
         (idle_since.is_some_and(|over| over <= now) && self.may_spare(at)).then_some(Reason::Idle)
+    }
+
+    /// Whether it is too old to be used. At the minimum it stays until another has taken its place,
+    /// if there is room for one.
+    pub(super) fn is_expired(&self, at: u32, now: Instant) -> bool {
+        self.slots[at as usize].expires_at.is_some_and(|expires| expires <= now)
+            && (self.may_spare(at) || !self.has_room())
     }
 
     /// Whether the minimum would still be there without this slot.
@@ -158,9 +165,6 @@ impl<F: Face> Core<F> {
             self.turn_down(key, fault.clone(), now, fx);
         }
     }
-
-    /// The watchdog: ends what has been in a passing state for longer than anything there may take.
-    fn watch(&mut self, _now: Instant, _fx: &mut Effects<F>) {}
 
     /// Raises the alerts that figures of this moment call for.
     fn mind_figures(&mut self, _now: Instant, _fx: &mut Effects<F>) {}
