@@ -220,4 +220,4 @@ function renderMetrics(name, stats) {
   return renderPools([[name, stats]])
 }
 
-module.exports = { renderMetrics, renderPools }
+module.exports = { ENDPOINT_FIGURES, FIGURES, NAMED_ELSEWHERE, renderMetrics, renderPools }

@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use super::deadlines::Stamp;
 use super::face::Habits;
-use super::fifo::Fifo;
+use super::line::Line;
 use super::pulse::Pulse;
 use super::stats::Tally;
 use crate::fault::Fault;
 
-/// Those who wait for a slot, in the order in which they came.
+/// Those who wait for a slot.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// To hold it.
-    pub holds: Fifo,
+    pub holds: Line,
     /// To run one job on it.
-    pub runs: Fifo,
+    pub runs: Line,
 }
 
 impl Lines {
@@ -52,7 +52,7 @@ pub(super) struct Endpoint {
     /// Callers who want this endpoint and no other.
     pub lines: Lines,
     /// Jobs of holders, waiting for their turn.
-    pub turns: Fifo,
+    pub turns: Line,
     /// Whether it has ever shown that it answers.
     pub answered: bool,
     /// When it last did.
@@ -89,7 +89,7 @@ impl Endpoint {
             hushed: false,
             farewells: Vec::new(),
             lines: Lines::default(),
-            turns: Fifo::default(),
+            turns: Line::default(),
             answered: false,
             answered_at: None,
             failures: 0,

@@ -64,6 +64,7 @@ impl<F: Face> Core<F> {
                 }
                 if waits {
                     self.mind_patience(endpoint, now);
+                    self.mind_queue(fx);
                 }
             }
             Kind::RunHeld(lease) => {

@@ -105,6 +105,7 @@ impl<F: Face> Core<F> {
             endpoint,
             took,
         });
+        self.mind_checks(endpoint, false, fx);
         self.report_answer(id, took);
         self.end_flight(at);
         self.mend(at, now, fx);
@@ -150,6 +151,7 @@ impl<F: Face> Core<F> {
             fault: fault.clone(),
             failures,
         });
+        self.mind_checks(endpoint, true, fx);
         self.report_failure(id, fault);
         self.hasten_rounds(now);
     }

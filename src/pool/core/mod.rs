@@ -9,8 +9,10 @@
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
 //! - `health`: one check. `rounds`: who is checked when. `report`: how everything does.
+//! - `alerts`: figures that are where they should not be.
 //! - `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
+mod alerts;
 mod callers;
 mod closing;
 mod health;
@@ -37,11 +39,13 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::codel::Codel;
 use super::deadlines::Deadlines;
 use super::endpoint::{Endpoint, Lines};
 use super::event::{Event, Failed, Name, Observed};
 use super::face::{CloseReport, Face, Grant, Habits, HookCall};
 use super::fifo::Fifo;
+use super::line::Line;
 use super::request::{Kind, Request, RequestKey};
 use super::settings::Settings;
 use super::state::State;
@@ -192,6 +196,8 @@ pub(super) struct Core<F: Face> {
     lost: HashMap<Lease, Fault>,
     health: rounds::Rounds<F>,
     last_hook: u64,
+    alarms: alerts::Alarms,
+    codel: Codel,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
@@ -224,6 +230,8 @@ impl<F: Face> Core<F> {
             lost: HashMap::new(),
             health: rounds::Rounds::default(),
             last_hook: 0,
+            alarms: alerts::Alarms::default(),
+            codel: Codel::default(),
             closing_since: None,
             report: CloseReport::default(),
             settings,
@@ -332,7 +340,7 @@ fn line<'a>(
     endpoints: &'a mut [Endpoint],
     kind: Kind,
     endpoint: Option<usize>,
-) -> &'a mut Fifo {
+) -> &'a mut Line {
     let lines = match endpoint {
         Some(endpoint) => &mut endpoints[endpoint].lines,
         None => anywhere,

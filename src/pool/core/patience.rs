@@ -91,7 +91,8 @@ impl<F: Face> Core<F> {
                 continue;
             }
             while let Some(index) =
-                line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at)).first()
+                line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at))
+                    .oldest(&self.requests)
             {
                 let queued_at = self.requests[index].queued_at;
                 let over = queued_at + patience;

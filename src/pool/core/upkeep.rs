@@ -4,8 +4,6 @@
 //! has changed. Filling up never holds anybody back: what is opened for the minimum serves whoever
 //! waits by then.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -165,10 +163,4 @@ impl<F: Face> Core<F> {
             self.turn_down(key, fault.clone(), now, fx);
         }
     }
-
-    /// Raises the alerts that figures of this moment call for.
-    fn mind_figures(&mut self, _now: Instant, _fx: &mut Effects<F>) {}
-
-    /// Raises the alert that a long wait calls for.
-    pub(super) fn mind_wait(&mut self, _waited: Duration, _fx: &mut Effects<F>) {}
 }
