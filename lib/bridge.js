@@ -3,45 +3,46 @@
 // One pool's side of the binding, shared by the pool and its connections: submits their calls, waits for
 // the tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
 
-const { setImmediate } = require('node:timers')
 const { Entry, NativePool } = require('./binding')
 const { readCallOptions } = require('./call-options')
 const { serialise } = require('./command')
-const { deliver } = require('./events')
+const { watch } = require('./garbage')
+const { Herald } = require('./herald')
+const { Hooks } = require('./hooks')
 const { Lease } = require('./lease')
+const { Nesting, handOver, handedOver, within } = require('./nesting')
+const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
+const { PooledConnection } = require('./pooled-connection')
 const { readReply } = require('./reply')
 const { dialects } = require('./tables')
 
+/** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./call-options').CallOptions} CallOptions */
 /** @typedef {import('./delivery').Delivery} Delivery */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
 class Bridge {
-  #emitter
-  /** The first event's payload, until it is told. @type {object | null} */
-  #created
-  /** @type {Ticket | null} */
-  #closing = null
-  #closed = false
+  #ended = false
   #refed = true
+  #nesting
 
   /**
    * @param {import('node:events').EventEmitter} emitter
    * @param {ReturnType<typeof import('./options').readOptions>} options
    * @throws {PoolError} ERR_POOL_INVALID_OPTION
    */
-  constructor(emitter, { values, changed }) {
-    this.#emitter = emitter
+  constructor(emitter, options) {
+    const { values } = options
     this.outbox = Outbox.shared
     this.number = this.outbox.join(this)
     /** @type {string} */
     this.name = values.name ?? `pool-${this.number}`
-    const options = JSON.stringify({ ...values, name: this.name })
     try {
-      this.native = new NativePool(this.outbox.native, this.number, options)
+      const text = JSON.stringify({ ...values, name: this.name })
+      this.native = new NativePool(this.outbox.native, this.number, text)
     } catch (error) {
       this.outbox.leave(this.number)
       throw constructorError(error)
@@ -50,9 +51,11 @@ class Bridge {
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
     )
+    this.herald = new Herald(this, emitter, options)
+    this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
+    this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
+    this.#nesting = values.detectNestedAcquire ? new Nesting(this) : null
     this.outbox.hold()
-    this.#created = { options: changed }
-    setImmediate(() => this.#announce())
   }
 
   /** @param {'stats' | 'connections' | 'endpoints'} what */
@@ -72,77 +75,93 @@ class Bridge {
    * @param {Delivery | null} delivery
    * @returns {Promise<any>}
    */
-  async execute(lease, command, options, delivery) {
-    const method = lease === null ? 'execute' : 'connection.execute'
-    const call = readCallOptions(options, method, this.endpoints)
-    if (call.signal?.aborted) {
-      if (delivery !== null) delivery.delivered = 'no'
-      throw call.signal.reason
+  execute(lease, command, options, delivery) {
+    try {
+      const method = lease === null ? 'execute' : 'connection.execute'
+      const call = readCallOptions(options, method, this.endpoints)
+      if (call.signal?.aborted) {
+        if (delivery !== null) delivery.delivered = 'no'
+        return Promise.reject(call.signal.reason)
+      }
+      const { type, params } = serialise(command)
+      this.herald.observe()
+      const number = this.outbox.nextTicket()
+      const answer =
+        lease === null
+          ? this.#submit(number, type, params, call)
+          : lease.submit(number, type, params, call)
+      if (typeof answer === 'string') throw this.error(answer)
+      const ticket = this.outbox.open(this, number, answer, type, call.signal)
+      ticket.delivery = delivery
+      ticket.checksOut = lease === null
+      return this.#watched(ticket, this.#answer(ticket, call, lease))
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const { type, params } = serialise(command)
-    const number = this.outbox.nextTicket()
-    const answer =
-      lease === null
-        ? this.native.execute(number, type, params, call.timeoutMs, call.endpoint, call.raw, 0, null)
-        : lease.submit(number, type, params, call)
-    if (typeof answer === 'string') throw this.error(answer)
-    const ticket = this.outbox.open(this, number, answer, type, call.signal)
-    ticket.delivery = delivery
-    await ticket.settled
-    if (ticket.aborted) throw call.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
-    return call.raw ? ticket.payload : this.#reply(ticket, call, lease)
   }
 
   /**
    * @param {unknown} options
-   * @returns {Promise<Lease>}
+   * @param {boolean} isForUse whether the holder will be the work of a `use`
+   * @returns {Promise<PooledConnection>}
    */
-  async acquire(options) {
-    const call = readCallOptions(options, 'acquire', this.endpoints)
-    if (call.signal?.aborted) throw call.signal.reason
-    const number = this.outbox.nextTicket()
-    const answer = this.native.acquire(number, call.timeoutMs, call.endpoint, 0, null)
-    if (typeof answer === 'object') return new Lease(this, answer)
-    if (typeof answer === 'string') throw this.error(answer)
-    const ticket = this.outbox.open(this, number, answer, null, call.signal)
-    await ticket.settled
-    if (ticket.aborted) throw call.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
-    return new Lease(this, ticket.payload)
+  acquire(options, isForUse) {
+    try {
+      const call = readCallOptions(options, 'acquire', this.endpoints)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      const { timeoutMs, endpoint, priority, affinity } = call
+      this.herald.observe()
+      const site = this.origins?.here(this.acquire)
+      const number = this.outbox.nextTicket()
+      const answer = this.native.acquire(number, timeoutMs, endpoint, priority, affinity)
+      if (typeof answer === 'string') throw this.error(answer)
+      if (typeof answer === 'object') {
+        if (site !== undefined) this.origins?.granted(answer, site)
+        return this.#heldNow(this.#granted(answer), isForUse)
+      }
+      const ticket = this.outbox.open(this, number, answer, null, call.signal)
+      ticket.site = site
+      return this.#watched(ticket, this.#heldLater(ticket))
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** @param {unknown} options */
   tryAcquire(options) {
-    const { endpoint } = readCallOptions(options, 'tryAcquire', this.endpoints)
-    const answer = this.native.tryAcquire(endpoint, null)
+    const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.endpoints)
+    const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
-    return answer === null ? null : new Lease(this, answer)
+    if (answer === null) return null
+    this.origins?.granted(answer, this.origins.here(this.tryAcquire))
+    return this.#connection(this.#granted(answer))
   }
 
   /**
-   * @param {number} timeoutMs
-   * @param {boolean} force
+   * Runs the work of a `use`.
+   * @template T
+   * @param {Lease | undefined} lease
+   * @param {(connection: PooledConnection) => T} work
+   * @param {PooledConnection} connection
    */
-  async close(timeoutMs, force) {
-    const number = this.outbox.nextTicket()
-    const ticket = this.outbox.open(this, number, 0, null, undefined)
-    this.#closing = ticket
-    this.native.close(number, timeoutMs, force)
-    await ticket.settled
-    this.#closed = true
-    this.unref()
-    this.outbox.leave(this.number)
-    return JSON.parse(ticket.payload)
+  within(lease, work, connection) {
+    if (this.#nesting === null || lease === undefined) return work(connection)
+    return within(lease, work, connection)
   }
 
-  /** Cuts short a close that is under way. */
-  forceClose() {
-    if (this.#closing !== null && !this.#closed) this.native.close(this.#closing.number, 0, true)
+  /**
+   * A lease has ended, or is about to.
+   * @param {Lease} lease
+   * @param {number} slot
+   * @param {number} generation
+   */
+  gaveBack(lease, slot, generation) {
+    this.#nesting?.gaveBack(lease)
+    this.origins?.gaveBack(slot, generation)
   }
 
   ref() {
-    if (this.#refed || this.#closed) return
+    if (this.#refed || this.#ended) return
     this.#refed = true
     this.outbox.hold()
   }
@@ -153,19 +172,34 @@ class Bridge {
     this.outbox.letGo()
   }
 
+  /** The pool is closed: nothing comes any more. */
+  end() {
+    this.#ended = true
+    this.unref()
+    this.outbox.leave(this.number)
+  }
+
   /**
    * A ticket's caller has gone.
    * @param {Ticket} ticket
    */
   cancel(ticket) {
+    if (this.withdraw(ticket, ticket.signal?.reason) || ticket.delivery === null) return
+    // It had settled, and the entry that says how is still in the outbox.
+    ticket.delivery.delivered = 'maybe'
+  }
+
+  /**
+   * @param {Ticket} ticket no entry shall come for it
+   * @param {unknown} reason
+   * @returns {boolean} false: one is on its way already
+   */
+  withdraw(ticket, reason) {
     const delivered = this.native.cancel(ticket.key)
-    if (delivered !== null) {
-      this.outbox.forget(ticket)
-      this.#tellAborted(ticket, /** @type {'no' | 'maybe' | 'yes'} */ (delivered))
-    } else if (ticket.delivery !== null) {
-      // It had settled, and the entry that says how is still in the outbox.
-      ticket.delivery.delivered = 'maybe'
-    }
+    if (delivered === null) return false
+    this.outbox.forget(ticket)
+    this.#tellWithdrawn(ticket, /** @type {'no' | 'maybe' | 'yes'} */ (delivered), reason)
+    return true
   }
 
   /**
@@ -179,53 +213,118 @@ class Bridge {
       // For the pool it was checked out and in again: there is no failed check-out to tell of.
       this.native.release(payload[0], payload[1])
     } else {
-      this.#tellAborted(ticket, kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered)
+      const delivered = kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered
+      this.#tellWithdrawn(ticket, delivered, ticket.signal?.reason)
     }
   }
 
-  /** @param {string} json `{ event, ...payload }` */
-  event(json) {
-    this.#announce()
-    const { event, ...payload } = JSON.parse(json)
-    if (payload.error) payload.error = this.error(payload.error)
-    deliver(this.#emitter, event, payload)
+  /**
+   * Looks who waits for what the promise tells.
+   * @template T
+   * @param {Ticket} ticket
+   * @param {Promise<T>} promise
+   */
+  #watched(ticket, promise) {
+    ticket.promise = promise
+    const nesting = this.#nesting
+    if (nesting === null || !ticket.checksOut) return promise
+    return nesting.watch(promise, (holders) => nesting.wait(ticket, holders))
+  }
+
+  /**
+   * @param {number} ticket
+   * @param {string} type
+   * @param {string} params
+   * @param {CallOptions} call
+   */
+  #submit(ticket, type, params, { timeoutMs, endpoint, raw, priority, affinity }) {
+    return this.native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
+  }
+
+  /** @param {LeaseArray} array */
+  #granted(array) {
+    this.#nesting?.granted()
+    return new Lease(this, array)
+  }
+
+  /** @param {Lease} lease */
+  #connection(lease) {
+    const connection = new PooledConnection(lease)
+    watch(connection, lease)
+    return connection
+  }
+
+  /**
+   * @param {Lease} lease
+   * @param {boolean} isForUse
+   */
+  #heldNow(lease, isForUse) {
+    const connection = this.#connection(lease)
+    const nesting = this.#nesting
+    if (nesting === null) return Promise.resolve(connection)
+    const held = isForUse ? Promise.resolve(connection) : handedOver(lease, connection)
+    return nesting.watch(held, ([outer]) => {
+      lease.outer = outer ?? null
+    })
+  }
+
+  /** @param {Ticket} ticket of an acquire that waits */
+  async #heldLater(ticket) {
+    await ticket.settled
+    this.#check(ticket)
+    const lease = this.#granted(ticket.payload)
+    lease.outer = ticket.outer
+    if (this.#nesting !== null) handOver(lease, ticket.promise)
+    return this.#connection(lease)
+  }
+
+  /**
+   * @param {Ticket} ticket of a command
+   * @param {CallOptions} call
+   * @param {Lease | null} lease
+   */
+  async #answer(ticket, call, lease) {
+    if (lease !== null) lease.running++
+    await ticket.settled
+    if (lease !== null) lease.running--
+    this.#check(ticket)
+    const reply = call.raw ? ticket.payload : this.#reply(ticket, call, lease)
+    if (lease !== null && this.#nesting !== null) handOver(lease, ticket.promise)
+    return reply
+  }
+
+  /**
+   * @param {Ticket} ticket of a call, settled
+   * @throws what its caller is told, unless it is an answer
+   */
+  #check(ticket) {
+    const fault = ticket.kind === Entry.FAULT ? this.#faultOf(ticket) : null
+    this.#nesting?.waited(ticket)
+    if (ticket.aborted) throw ticket.signal?.reason
+    if (fault !== null) throw this.error(fault)
+  }
+
+  /** @param {Ticket} ticket @returns {Fault} */
+  #faultOf({ payload, holders }) {
+    const fault = typeof payload === 'string' ? JSON.parse(payload) : payload
+    if (fault.code !== 'ERR_POOL_ACQUIRE_TIMEOUT' || holders.length === 0) return fault
+    return this.#nesting?.deadlock(holders, fault.message) ?? fault
   }
 
   /**
    * @param {Ticket} ticket
    * @param {import('./pool-error').Delivered} delivered
+   * @param {unknown} reason
    */
-  #tellAborted(ticket, delivered) {
+  #tellWithdrawn(ticket, delivered, reason) {
     if (ticket.delivery !== null) ticket.delivery.delivered = delivered
-    const reason = ticket.signal?.reason
-    if (ticket.type !== null) {
-      this.#tell('commandAborted', { type: ticket.type, delivered, reason })
-    } else {
-      const durationMs = performance.now() - ticket.startedAt
-      this.#tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+    if (ticket.type !== null && ticket.signal?.aborted) {
+      this.herald.tell('commandAborted', { type: ticket.type, delivered, reason })
     }
-  }
-
-  /**
-   * Tells of something that the facade knows first.
-   * @param {string} event
-   * @param {object} payload
-   */
-  #tell(event, payload) {
-    if (this.#emitter.listenerCount(event) === 0) return
-    this.outbox.postpone(() => {
-      this.#announce()
-      deliver(this.#emitter, event, payload)
-    })
-  }
-
-  /** The pool's first event, on the turn after its constructor or before whatever comes sooner. */
-  #announce() {
-    if (this.#created === null) return
-    const payload = this.#created
-    this.#created = null
-    deliver(this.#emitter, 'poolCreated', payload)
-    this.native.begin()
+    if (ticket.checksOut && (ticket.type === null || delivered === 'no')) {
+      const durationMs = performance.now() - ticket.startedAt
+      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+    }
   }
 
   /**

@@ -1,4 +1,5 @@
 //! A world of make-believe resources in which every event comes when a test says so.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -318,7 +319,8 @@ impl World {
                 }
             }
             Step::UnsentCheck(at) => {
-                if let Some(thing) = self.take_checking(at) {
+                let per_job = self.seen().per_job;
+                if per_job && let Some(thing) = self.take_checking(at) {
                     self.engine.unsent(thing.slot, thing.id, Fault::new(Code::Connect, "unsent"));
                 }
             }
@@ -537,6 +539,10 @@ impl World {
             && seen.opening.is_empty()
             && seen.hooks.is_empty()
             && self.owed.iter().all(|job| seen.told.contains_key(job))
+            && self
+                .asked
+                .iter()
+                .all(|(job, _)| seen.told.contains_key(job) || self.turned_away.contains(job))
             && seen.closing.is_empty()
             && (!seen.closing_pool || !seen.reports.is_empty())
     }
