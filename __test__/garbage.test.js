@@ -111,6 +111,50 @@ test('thousands of forgotten connections leave nothing behind', async () => {
   expect(grown).toBeLessThan(1_000_000)
 })
 
+test('what is given back within its turn is never registered', async () => {
+  const { unwatch, watch } = require('../lib/garbage')
+  const registered = jest.spyOn(FinalizationRegistry.prototype, 'register')
+  const unregistered = jest.spyOn(FinalizationRegistry.prototype, 'unregister')
+  try {
+    const leases = [0, 1, 2, 3].map(() => ({ fresh: -1 }))
+    for (const lease of leases) watch({}, lease)
+    for (const at of [1, 3]) unwatch(leases[at])
+    await new Promise(setImmediate)
+    expect(registered.mock.calls.map(([, lease]) => leases.indexOf(lease)).sort()).toEqual([0, 2])
+    for (const lease of leases) unwatch(lease)
+    expect(unregistered).toHaveBeenCalledTimes(2)
+  } finally {
+    registered.mockRestore()
+    unregistered.mockRestore()
+  }
+})
+
+test('holders that pass from one connection to the next, and their stacks, do not chain up', async () => {
+  const { grown } = await collected(`
+    const pool = open({ maxConnections: 2, maxUses: 4e9, leakThresholdMs: 60_000 })
+    const pass = async (times) => {
+      let held = await pool.acquire()
+      for (let at = 0; at < times; at++) {
+        const next = await pool.acquire()
+        // Not awaited: the next acquire is asked for by the holder of this one.
+        held.release()
+        held = next
+      }
+      await turn()
+      global.gc()
+      const used = process.memoryUsage().heapUsed
+      // Only now, so that all that the last one leads to was there.
+      await held.release()
+      return used
+    }
+    const before = await pass(2_000)
+    const grown = (await pass(20_000)) - before
+    await pool.close()
+    report({ grown })
+  `)
+  expect(grown).toBeLessThan(1_000_000)
+})
+
 test('contexts that outlive their holders do not chain up', async () => {
   const { grown } = await collected(`
     const pool = open({ maxConnections: 2, maxUses: 4e9 })

@@ -215,6 +215,17 @@ describe('served, in their turn, are', () => {
     expect(await started).toMatchObject({ success: true })
   })
 
+  test('what a holder starts beside a command of its own', async () => {
+    const pool = open(1)
+    const background = async () => await pool.execute('ping')
+    let started
+    await pool.use(async (held) => {
+      started = outcome(background())
+      await held.execute({ type: 'sleep', params: { ms: 20 } })
+    })
+    expect(await started).toMatchObject({ value: { success: true } })
+  })
+
   test('a call that only races with the work', async () => {
     const pool = open(1)
     const first = await pool.use(async () => await Promise.race([pool.execute('ping'), pause()]))
