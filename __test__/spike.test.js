@@ -1,0 +1,75 @@
+'use strict'
+
+// Many want a connection at once, each for a moment, while opening one takes long: those that are open
+// go from hand to hand, and what nobody needs any more is not opened.
+
+const { arena, outcome } = require('./support/arena')
+const { Chronicle } = require('./support/chronicle')
+const { record } = require('./support/figures')
+
+const { pool, simulator, stub } = arena()
+
+const CALLERS = 50
+const WARM = 5
+const CONNECT_MS = 150
+const HOLD_MS = 2
+
+const held = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+
+/** The worker, to which connecting takes long once the first few are open. */
+async function slowToConnect(options) {
+  const blender = await simulator({ dialect: 'worker', beatMs: 0 })
+  const connections = pool(blender, {
+    minConnections: WARM,
+    maxConnections: CALLERS,
+    pingOnConnect: true,
+    ...options,
+  })
+  await connections.warm()
+  blender.setFaults({ acceptDelayMs: CONNECT_MS })
+  return { blender, connections }
+}
+
+test('50 at once with 5 open, each for 2 ms: served by those 5, and at most one more is opened', async () => {
+  const { blender, connections } = await slowToConnect()
+  const told = new Chronicle(connections)
+  const begun = performance.now()
+  await Promise.all(
+    Array.from({ length: CALLERS }, () => connections.use(() => held(HOLD_MS))),
+  )
+  const tookMs = performance.now() - begun
+  record(`spike of ${CALLERS} over ${WARM}, connects of ${CONNECT_MS} ms`, tookMs)
+  record('connections of that spike', blender.stats().connects, '')
+  expect(blender.stats().connects).toBeLessThanOrEqual(WARM + 1)
+  // Whoever opened for each would have waited for the connect at least once.
+  expect(told.of('connectionCheckedOut')).toHaveLength(CALLERS)
+  const byOldOnes = told.of('connectionCheckedOut').filter(({ connectionId }) => connectionId <= 5)
+  expect(byOldOnes.length).toBeGreaterThanOrEqual(CALLERS - 2)
+})
+
+test('50 at once that keep what they get: as many are opened as are needed, a few at a time', async () => {
+  const blender = await stub()
+  const connections = pool(blender, { minConnections: WARM, maxConnections: CALLERS })
+  await connections.warm()
+  const theirs = await Promise.all(Array.from({ length: CALLERS }, () => connections.acquire()))
+  expect(new Set(theirs.map(({ id }) => id)).size).toBe(CALLERS)
+  expect(blender).toMatchObject({ accepted: CALLERS, peak: CALLERS })
+  for (const connection of theirs) await connection.release()
+})
+
+test('what was being opened for callers who are gone serves the next ones', async () => {
+  const pings = []
+  const blender = await stub({ ping: (request) => pings.push(request) })
+  const connections = pool(blender, { maxConnections: 5 })
+  const giveUp = new AbortController()
+  const gone = [1, 2].map(() => outcome(connections.acquire({ signal: giveUp.signal })))
+  await blender.until(() => pings.length === 2)
+  giveUp.abort()
+  await Promise.all(gone)
+  const next = connections.acquire()
+  for (const ping of pings) ping.reply({ pong: true })
+  blender.ping = (request) => request.reply({ pong: true })
+  expect((await next).id).toBeLessThanOrEqual(2)
+  expect(blender.accepted).toBe(2)
+  await (await next).release()
+})
