@@ -11,7 +11,15 @@ import { EventEmitter } from 'node:events'
 export type Json = any
 
 /** The add-on protocols the pool speaks. */
-export type DialectName = 'blender-mcp' | 'blender-lab' | 'blender-mcp-server' | 'worker'
+export type DialectName =
+  | 'blender-mcp'
+  | 'worker'
+  | 'blender-lab'
+  | 'blender-mcp-server'
+  | 'category-action'
+  | 'blender-ai-mcp'
+  | 'blender-mcp-pro'
+  | 'niua'
 
 /** May the command have run? `no`: not one byte of it was written. `yes`: Blender answered it. */
 export type Delivered = 'no' | 'maybe' | 'yes'
@@ -93,7 +101,7 @@ export interface Command {
   params?: object | null
 }
 
-/** A command's answer, the same from every dialect. What else a dialect tells (`stdout`) stands beside it. */
+/** A command's answer, the same from every dialect. What else a dialect tells (`stdout`, `error.code`, `hint`) stands beside it. */
 export interface Reply<Result = Json> {
   /** Whether the add-on ran the command without an error of its own. */
   success: boolean

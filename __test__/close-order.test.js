@@ -1,27 +1,19 @@
 'use strict'
 
+const { DIALECTS, command } = require('./support/dialects')
 const { newPool, simulator } = require('./support/stage')
 
-const hold = {
-  'blender-lab': { type: 'execute_code', params: { code: '# sim: {"command":"hold"}' } },
-}
-
-test.each([
-  'worker',
-  'blender-mcp',
-  'blender-mcp-server',
-  'blender-lab',
-])('the last reply comes before the report of close() (%s)', async (dialect) => {
+test.each(DIALECTS)('the last reply comes before the report of close() (%s)', async (dialect) => {
   const blender = await simulator({ dialect, beatMs: 0 })
   for (let round = 0; round < 10; round++) {
     const pool = newPool({ endpoints: blender.address, dialect })
     const order = []
     const before = blender.stats().answered
-    const reply = pool.execute(hold[dialect] ?? 'hold').then(() => order.push('reply'))
+    const reply = pool.execute(command(dialect, 'hold')).then(() => order.push('reply'))
     // Not the ping that opens the connection.
     await blender.waitFor(({ commands }) =>
       commands.some(
-        ({ state, command }) => state === 'running' && /^(hold|execute_code)$/.test(command),
+        ({ state, command: name }) => state === 'running' && /^(hold|execute_code)$/.test(name),
       ),
     )
     const closed = pool.close().then(() => order.push('closed'))

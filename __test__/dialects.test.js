@@ -7,34 +7,31 @@ const { mkdtemp, rm } = require('node:fs/promises')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 
+const { DIALECTS, FOUND, PER_REQUEST, code, command, inCode } = require('./support/dialects')
 const { expectBalanced, expectWorking, faultOf, nextEvent } = require('./support/fault')
 const { afterwards, closedPort, newPool, rawServer, simulator } = require('./support/stage')
-
-const DIALECTS = ['worker', 'blender-mcp', 'blender-lab', 'blender-mcp-server']
-const code = (text = 'pass') => ({ type: 'execute_code', params: { code: text } })
-const simulated = (command, params) => code(`# sim: ${JSON.stringify({ command, params })}`)
 
 /** Resolves as soon as an attempt to connect has failed. */
 const refused = (pool) =>
   nextEvent(pool, 'connectionClosed', () => pool.stats().connectFailures > 0)
 
 describe("'auto'", () => {
-  test.each(DIALECTS)('finds %s, and asks once', async (dialect) => {
+  test.each(FOUND)('finds %s, and asks once', async (dialect) => {
     const server = await simulator({ dialect })
     const pool = newPool({ endpoints: server.address })
     expect(pool.endpoints()[0].dialect).toBeNull()
-    const replies = await Promise.all(Array.from({ length: 20 }, () => pool.execute(code())))
+    const replies = await Promise.all(Array.from({ length: 20 }, () => pool.execute(code(dialect))))
     expect(replies.every(({ success }) => success)).toBe(true)
     expect(pool.endpoints()[0].dialect).toBe(dialect)
     expect(pool.stats().endpoints[0].dialect).toBe(dialect)
     const connection = await pool.acquire()
     expect(connection.dialect).toBe(dialect)
     await connection.discard()
-    await pool.execute(code())
+    await pool.execute(code(dialect))
     // The probe is the one request that no dialect would make: its type and its command differ.
     const connections = server.stats().connects
     const { created } = pool.stats()
-    const perCommand = dialect === 'blender-lab'
+    const perCommand = PER_REQUEST.includes(dialect)
     expect(connections).toBe(1 + (perCommand ? 21 : created))
     expectBalanced(pool)
   })
@@ -45,22 +42,30 @@ describe("'auto'", () => {
     ['blender-mcp-server', 'blender-lab'],
     ['blender-lab', 'blender-mcp-server'],
     ['blender-lab', 'worker'],
+    ['category-action', 'blender-mcp-server'],
+    ['blender-mcp-server', 'category-action'],
+    ['niua', 'worker'],
+    ['blender-mcp', 'niua'],
   ])('forgets %s when the endpoint goes down, and finds %s there', async (before, after) => {
     const first = await simulator({ dialect: before })
     const pool = newPool({ endpoints: first.address, commandTimeoutMs: 5_000 })
-    expect(await pool.execute(code())).toMatchObject({ success: true })
+    expect(await pool.execute(code(before))).toMatchObject({ success: true })
     expect(pool.endpoints()[0].dialect).toBe(before)
     const closed = nextEvent(pool, 'connectionClosed')
     await first.close()
     // One without a socket cannot notice before it is used.
-    if (before !== 'blender-lab') await closed
+    if (!PER_REQUEST.includes(before)) await closed
     const gone = refused(pool)
-    const waiting = pool.execute(code())
+    // Blender Lab is still the one that is known, and has no other command.
+    const waiting = pool.execute(code(before === 'blender-lab' ? before : after))
     await gone
     const second = await simulator({ dialect: after, port: first.port })
-    expect(await waiting).toMatchObject({ success: true })
+    expect(await waiting).toMatchObject({ status: expect.any(String) })
     expect(pool.endpoints()[0].dialect).toBe(after)
-    expect(second.stats().violations).toEqual([])
+    expect(await pool.execute(code(after))).toMatchObject({ success: true })
+    // The probe is no command of category-action, which says so.
+    const breaches = second.stats().violations.filter(({ kind }) => kind !== 'badEnvelope')
+    expect(breaches).toEqual([])
   })
 
   test('forgets it on every connection that was at rest, also where none has a socket', async () => {
@@ -70,7 +75,7 @@ describe("'auto'", () => {
     for (const connection of held) await connection.release()
     await first.close()
     const gone = refused(pool)
-    const waiting = pool.execute(code())
+    const waiting = pool.execute(code('worker'))
     await gone
     await simulator({ dialect: 'worker', port: first.port })
     expect(await waiting).toMatchObject({ success: true })
@@ -85,7 +90,7 @@ describe("'auto'", () => {
     await first.close()
     await closed
     const second = await simulator({ dialect: 'worker', port: first.port })
-    await pool.execute(code()).catch(() => {})
+    await pool.execute(code('worker')).catch(() => {})
     await expectWorking(pool)
     expect(pool.endpoints()[0].dialect).toBe('worker')
     expect(second.stats().answered).toBeGreaterThan(0)
@@ -95,7 +100,7 @@ describe("'auto'", () => {
     const server = await simulator({ dialect: 'blender-mcp' })
     const pool = newPool({ endpoints: server.address, connectRetryMs: 10_000 })
     server.freeze()
-    const reply = pool.execute(code())
+    const reply = pool.execute(code('blender-mcp'))
     const { error } = await nextEvent(pool, 'connectionClosed')
     expect(error.message).toMatch(/did not answer the dialect probe/)
     server.thaw()
@@ -108,11 +113,12 @@ describe("'auto'", () => {
     const endpoints = servers.map(({ address, dialect }, at) => ({
       name: dialect,
       address,
-      ...(at % 2 ? { dialect } : {}),
+      ...(at % 2 || !FOUND.includes(dialect) ? { dialect } : {}),
     }))
-    const pool = newPool({ endpoints, maxConnections: 4 })
+    const pool = newPool({ endpoints, maxConnections: 8 })
     for (const { dialect } of servers) {
-      expect(await pool.execute(code(), { endpoint: dialect })).toMatchObject({ success: true })
+      const reply = await pool.execute(code(dialect), { endpoint: dialect })
+      expect(reply).toMatchObject({ success: true })
     }
     expect(pool.endpoints().map(({ name, dialect }) => [name, dialect])).toEqual(
       DIALECTS.map((name) => [name, name]),
@@ -126,13 +132,13 @@ describe.each(DIALECTS)('a command in %s', (dialect) => {
     const server = await simulator({ dialect })
     const pool = newPool({ endpoints: server.address, dialect })
     const text = 'aé→𝄞"\\\u0000'
-    const reply = await pool.execute(simulated('echo', { text }))
+    const reply = await pool.execute(inCode(dialect, 'echo', { text }))
     expect(reply).toMatchObject({ success: true, status: 'success' })
     expect(JSON.stringify(reply.result)).toContain(JSON.stringify(text))
-    const failed = await pool.execute(simulated('fail', { message: text }))
+    const failed = await pool.execute(command(dialect, 'fail', { message: text }))
     expect(failed).toMatchObject({ success: false, status: 'error' })
     expect(failed.message).toContain(text)
-    await faultOf(pool.execute(simulated('fail', {}), { rejectOnError: true }), {
+    await faultOf(pool.execute(command(dialect, 'fail'), { rejectOnError: true }), {
       code: 'ERR_POOL_COMMAND_FAILED',
       delivered: 'yes',
       retryable: false,
@@ -145,16 +151,17 @@ describe.each(DIALECTS)('a command in %s', (dialect) => {
   test('without params goes out with an empty object, never with null', async () => {
     const server = await simulator({ dialect })
     const pool = newPool({ endpoints: server.address, dialect })
-    const type = dialect === 'blender-mcp-server' ? 'scene.get_info' : 'get_scene_info'
+    const { type } = command(dialect, 'echo')
     const commands =
       dialect === 'blender-lab'
-        ? [code()]
+        ? [code(dialect)]
         : [type, { type }, { type, params: null }, { type, params: undefined }]
     for (const command of commands) {
       expect(await pool.execute(command)).toMatchObject({ success: true })
     }
     const sent = server.stats().commands.map(({ params }) => params)
     expect(sent).not.toContain(null)
+    expect(sent).not.toContain(undefined)
     expect(server.stats().violations).toEqual([])
   })
 
@@ -164,11 +171,11 @@ describe.each(DIALECTS)('a command in %s', (dialect) => {
     const work = Array.from({ length: 60 }, async (_, at) => {
       if (at % 6 === 0) {
         const connection = await pool.acquire()
-        const reply = await connection.execute(simulated('echo', { at }))
+        const reply = await connection.execute(inCode(dialect, 'echo', { at }))
         await (at % 12 === 0 ? connection.discard() : connection.release())
         return reply
       }
-      return pool.execute(simulated('echo', { at }))
+      return pool.execute(inCode(dialect, 'echo', { at }))
     })
     const replies = await Promise.all(work)
     replies.forEach((reply, at) => {
@@ -227,7 +234,7 @@ describe('blender-mcp', () => {
     const server = await simulator({ dialect: 'blender-mcp' })
     const pool = newPool({ endpoints: server.address, dialect: 'blender-mcp' })
     const spare = await pool.acquire()
-    const hold = pool.execute(simulated('hold', {}))
+    const hold = pool.execute(inCode('blender-mcp', 'hold'))
     await server.waitFor(({ commands }) =>
       commands.some(({ command, state }) => command === 'execute_code' && state === 'running'),
     )
@@ -248,11 +255,11 @@ describe('blender-lab', () => {
     const server = await simulator({ dialect: 'blender-lab' })
     const pool = newPool({ endpoints: server.address, dialect: 'blender-lab' })
     for (let count = 1; count <= 10; count++) {
-      expect(await pool.execute(code())).toMatchObject({ success: true })
+      expect(await pool.execute(code('blender-lab'))).toMatchObject({ success: true })
       await server.waitFor(({ open }) => open === 0)
       expect(server.stats().connects).toBe(count)
     }
-    await Promise.all(Array.from({ length: 20 }, () => pool.execute(code())))
+    await Promise.all(Array.from({ length: 20 }, () => pool.execute(code('blender-lab'))))
     await server.waitFor(({ open }) => open === 0)
     expect(server.stats()).toMatchObject({ connects: 30, peakInFlight: 1, violations: [] })
   })
@@ -263,12 +270,12 @@ describe('blender-lab', () => {
     const connection = await pool.acquire()
     expect(server.stats().connects).toBe(0)
     for (let count = 1; count <= 5; count++) {
-      expect(await connection.execute(simulated('echo', { count }))).toMatchObject({
+      expect(await connection.execute(inCode('blender-lab', 'echo', { count }))).toMatchObject({
         result: { count },
       })
       await server.waitFor(({ open }) => open === 0)
     }
-    const both = [connection.execute(code()), connection.execute(code())]
+    const both = [connection.execute(code('blender-lab')), connection.execute(code('blender-lab'))]
     expect((await Promise.all(both)).map(({ success }) => success)).toEqual([true, true])
     expect(connection.id).toBe(1)
     await connection.release()
@@ -284,7 +291,7 @@ describe('blender-lab', () => {
     })
     const closed = nextEvent(pool, 'connectionClosed')
     const fault = { code: 'ERR_POOL_CONNECT', delivered: 'no', cause: { code: 'ECONNREFUSED' } }
-    await faultOf(pool.execute(code()), fault)
+    await faultOf(pool.execute(code('blender-lab')), fault)
     const { reason, error } = await closed
     expect(reason).toBe('error')
     await faultOf(Promise.reject(error), fault)
@@ -295,7 +302,7 @@ describe('blender-lab', () => {
     const server = await simulator({ dialect: 'blender-lab', background: true })
     const pool = newPool({ endpoints: server.address })
     const replies = await Promise.all(
-      Array.from({ length: 30 }, (_, at) => pool.execute(simulated('echo', { at }))),
+      Array.from({ length: 30 }, (_, at) => pool.execute(inCode('blender-lab', 'echo', { at }))),
     )
     expect(replies.map(({ result }) => result.at)).toEqual(
       Array.from({ length: 30 }, (_, at) => at),
@@ -348,12 +355,12 @@ describe('an address', () => {
     expect([server, local].map((each) => each.stats().answered)).toEqual([14, 8])
   })
 
-  test.each(DIALECTS)('may be a Unix socket of %s, found by auto', async (dialect) => {
+  test.each(FOUND)('may be a Unix socket of %s, found by auto', async (dialect) => {
     const directory = await mkdtemp(join(tmpdir(), 'blender-pool-'))
     afterwards(() => rm(directory, { recursive: true }))
     const server = await simulator({ dialect, path: join(directory, 'blender.sock') })
     const pool = newPool({ endpoints: server.address })
-    expect(await pool.execute(code())).toMatchObject({ success: true })
+    expect(await pool.execute(code(dialect))).toMatchObject({ success: true })
     expect(pool.endpoints()[0]).toMatchObject({ dialect, address: server.address })
   })
 

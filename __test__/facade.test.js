@@ -5,6 +5,7 @@ const { execFileSync } = require('node:child_process')
 const path = require('node:path')
 const { ConnectionPool, PooledConnection, PoolError } = require('..')
 const { startSimulator } = require('../simulator')
+const { DIALECTS, inCode } = require('./support/dialects')
 
 const root = path.join(__dirname, '..')
 let simulator
@@ -318,12 +319,10 @@ describe('close', () => {
 })
 
 test('every dialect gives the same reply', async () => {
-  const code = '# sim: {"command":"print","params":{"text":"hello"}}'
-  for (const dialect of ['worker', 'blender-mcp', 'blender-lab', 'blender-mcp-server']) {
+  for (const dialect of DIALECTS) {
     const other = await startSimulator({ dialect, beatMs: 0 })
     const speaking = new ConnectionPool({ endpoints: other.address, dialect })
-    const type = dialect === 'blender-mcp-server' ? 'python.execute' : 'execute_code'
-    const reply = await speaking.execute({ type, params: { code } })
+    const reply = await speaking.execute(inCode(dialect, 'print', { text: 'hello' }))
     expect({ dialect, ...reply }).toMatchObject({ dialect, success: true, status: 'success' })
     await speaking.close()
     await other.close()

@@ -98,7 +98,7 @@ test('the package has no dependency but the binaries of its own version', () => 
 
 test('the packages hold what users need and nothing else', () => {
   const wanted =
-    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(lib|simulator)\/[\w./-]+\.(js|d\.ts|py)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
+    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(lib|health|opentelemetry|simulator)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
   expect(packed.root.files.filter((file) => !wanted.test(file))).toEqual([])
   expect(packed.root.files).toEqual(
     expect.arrayContaining([
@@ -143,12 +143,34 @@ describe('installed from its tarballs, offline and without Rust', () => {
     expect(node(project, '-e', script)).toBe('true\n')
   })
 
+  test('brings what a server needs, as CommonJS and as ESM', () => {
+    const script = `
+      import { installSignalHandlers, startHealthReporter } from 'blender-pool/health'
+      import { createRequire } from 'node:module'
+      const required = createRequire(import.meta.url)('blender-pool/health')
+      console.log(required.startHealthReporter === startHealthReporter, typeof installSignalHandlers)`
+    expect(node(project, '--input-type=module', '-e', script)).toBe('true function\n')
+  })
+
+  test('measures for OpenTelemetry, and says what it needs for that', () => {
+    const script = `
+      const { ConnectionPool } = require('blender-pool')
+      const { instrument } = require('blender-pool/opentelemetry')
+      const pool = new ConnectionPool({ endpoints: '127.0.0.1:9' })
+      try { instrument(pool) } catch (error) { console.log(error.message) }
+      pool.close()`
+    expect(node(project, '-e', script)).toContain('npm install @opentelemetry/api')
+  })
+
   test('type-checks in the strictest TypeScript, as ESM and as CommonJS', () => {
     const source = `
       import { ConnectionPool } from 'blender-pool'
+      import { metricsOf, registerPool } from 'blender-pool/health'
       import * as simulator from 'blender-pool/simulator'
       export const pool = new ConnectionPool({ endpoints: ['127.0.0.1:9876'], maxConnections: 2 })
       export const parts: object = simulator
+      registerPool(pool, { timeoutMs: 1_000 })
+      export const text: string = metricsOf([pool])
       export async function succeeds(signal: AbortSignal): Promise<boolean> {
         await using connection = await pool.acquire({ signal })
         const reply = await connection.execute({ type: 'get_scene_info' })

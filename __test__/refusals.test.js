@@ -7,6 +7,7 @@ const { runInNewContext } = require('node:vm')
 
 const { ConnectionPool } = require('..')
 const { tables } = require('../binding')
+const { DIALECTS, command } = require('./support/dialects')
 const { expectBalanced, expectWorking, faultOf } = require('./support/fault')
 const { newPool, rawServer, simulator } = require('./support/stage')
 
@@ -190,14 +191,12 @@ describe('a command is refused at the call that', () => {
     expect(pool.stats()).toMatchObject({ commands: 1, commandErrors: 0 })
   })
 
-  test.each([
-    'worker',
-    'blender-mcp',
-    'blender-mcp-server',
-  ])('is larger than maxRequestBytes (%s), whether or not a connection is open', async (dialect) => {
+  test.each(
+    DIALECTS,
+  )('is larger than maxRequestBytes (%s), whether or not a connection is open', async (dialect) => {
     const server = await simulator({ dialect })
     const pool = newPool({ endpoints: server.address, dialect, maxRequestBytes: 2_000 })
-    const large = { type: 'echo', params: { text: 'x'.repeat(3_000) } }
+    const large = command(dialect, 'echo', { text: 'x'.repeat(3_000) })
     const fault = { ...COMMAND, details: { limitBytes: 2_000 } }
     await faultOf(() => pool.execute(large), fault)
     expect(server.stats().connects).toBe(0)

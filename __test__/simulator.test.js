@@ -2,117 +2,51 @@
 
 const { execFile } = require('node:child_process')
 const { mkdtemp, rm } = require('node:fs/promises')
-const net = require('node:net')
 const { tmpdir } = require('node:os')
 const { join } = require('node:path')
 const { promisify } = require('node:util')
 
 const { bigText, startNarrowListener, startSimulator } = require('../simulator')
+const { Client, ENVELOPES, PREFIXED, given, prefixed, said } = require('./support/client')
+const { DIALECTS, PER_REQUEST, WARM, code, simLine } = require('./support/dialects')
 
 const REPOSITORY = join(__dirname, '..')
-const DIALECTS = ['worker', 'blender-mcp', 'blender-lab', 'blender-mcp-server']
-const WARM = ['worker', 'blender-mcp', 'blender-mcp-server']
 
-const simLine = (command, params) => `# sim: ${JSON.stringify({ command, params })}`
+/** Those whose ids are text. */
+const IDS_OF_TEXT = ['category-action', 'blender-ai-mcp']
 
-const ENVELOPES = {
-  worker: (type, params, id) => `${JSON.stringify({ id, type, params })}\n`,
-  'blender-mcp': (type, params) => JSON.stringify({ type, params }),
-  'blender-lab': (type, params) => {
-    const code = type === 'execute_code' ? params.code : simLine(type, params)
-    return `${JSON.stringify({ type: 'execute', code, strict_json: false })}\0`
+/** What each add-on calls the simulator's commands. */
+const NAMES = {
+  'blender-mcp-server': {
+    create_primitive: 'object.create_mesh',
+    get_scene_info: 'scene.get_info',
+    get_object_info: 'object.get_transform',
+    delete_object: 'object.delete',
+    render: 'render.still',
   },
-  'blender-mcp-server': (command, params, id) => `${JSON.stringify({ id, command, params })}\n`,
+  'category-action': {
+    create_primitive: 'object.create',
+    get_scene_info: 'scene.get_info',
+    get_object_info: 'object.get_info',
+    delete_object: 'object.delete',
+    render: 'render.image',
+  },
+  'blender-ai-mcp': {
+    create_primitive: 'modeling.create_primitive',
+    get_scene_info: 'scene.list_objects',
+    get_object_info: 'scene.inspect_object',
+    delete_object: 'scene.delete_object',
+  },
+  'blender-mcp-pro': { create_primitive: 'create_object', render: 'render_image' },
+  niua: {
+    create_primitive: 'object.create',
+    get_scene_info: 'scene.info',
+    get_object_info: 'object.transform_get',
+    delete_object: 'object.delete',
+    render: 'render.still',
+  },
 }
-
-/** A socket that remembers what it got, and lets a test wait for it. */
-class Client {
-  static async connect(target) {
-    const client = new Client(target)
-    await new Promise((resolve, reject) => {
-      client.socket.once('connect', resolve)
-      client.socket.once('error', reject)
-    })
-    return client
-  }
-
-  constructor(target) {
-    this.dialect = target.dialect ?? 'blender-mcp'
-    this.bytes = Buffer.alloc(0)
-    this.chunks = 0
-    this.error = null
-    this.ended = false
-    this.lastId = 0
-    const { path, host, port } = target
-    this.socket = net.connect(path ? { path } : { host, port })
-    this.socket.on('data', (chunk) => {
-      this.chunks++
-      this.bytes = Buffer.concat([this.bytes, chunk])
-      this.socket.emit('news')
-    })
-    this.socket.on('error', (error) => {
-      this.error = error
-    })
-    this.closed = new Promise((resolve) => {
-      this.socket.on('close', () => {
-        this.ended = true
-        this.socket.emit('news')
-        resolve(this)
-      })
-    })
-  }
-
-  write(bytes) {
-    this.socket.write(bytes)
-  }
-
-  send(command, params = {}) {
-    this.write(ENVELOPES[this.dialect](command, params, ++this.lastId))
-  }
-
-  /** Until `found` returns something of the bytes so far, which it may take away. */
-  async until(found) {
-    for (;;) {
-      const value = found(this)
-      if (value !== undefined) return value
-      if (this.ended) throw new Error(`closed after ${JSON.stringify(this.bytes.toString())}`)
-      await new Promise((resolve) => this.socket.once('news', resolve))
-    }
-  }
-
-  /** The next whole reply, whatever its framing. */
-  reply() {
-    return this.until(() => {
-      const ends = { 'blender-lab': 0, 'blender-mcp': undefined }
-      const delimiter = this.dialect in ends ? ends[this.dialect] : 0x0a
-      const end = delimiter === undefined ? this.bytes.length : this.bytes.indexOf(delimiter)
-      if (end < 1) return undefined
-      let reply
-      try {
-        reply = JSON.parse(this.bytes.subarray(0, end).toString())
-      } catch (error) {
-        if (delimiter !== undefined) throw error
-        return undefined
-      }
-      this.bytes = this.bytes.subarray(end + 1)
-      return reply
-    })
-  }
-
-  ask(command, params) {
-    this.send(command, params)
-    return this.reply()
-  }
-
-  size(bytes) {
-    return this.until(() => (this.bytes.length >= bytes ? this.bytes : undefined))
-  }
-
-  close() {
-    this.socket.destroy()
-    return this.closed
-  }
-}
+const nameOf = (dialect, command) => NAMES[dialect]?.[command] ?? command
 
 let simulators
 let clients
@@ -169,6 +103,10 @@ describe.each(DIALECTS)('the %s dialect', (dialect) => {
         'blender-mcp': { status: 'success', result: { text: 'é→𝄞' } },
         'blender-lab': { status: 'ok', result: { text: 'é→𝄞' } },
         'blender-mcp-server': { id: 1, success: true, result: { text: 'é→𝄞' } },
+        'category-action': { id: '1', success: true, data: { text: 'é→𝄞' } },
+        'blender-ai-mcp': { request_id: '1', status: 'ok', result: { text: 'é→𝄞' } },
+        'blender-mcp-pro': { status: 'ok', result: { text: 'é→𝄞' } },
+        niua: { ok: true, result: { text: 'é→𝄞' } },
       }[dialect],
     )
   })
@@ -182,6 +120,23 @@ describe.each(DIALECTS)('the %s dialect', (dialect) => {
         'blender-mcp': { status: 'error', message: 'no such luck' },
         'blender-lab': { status: 'error', message: 'Code execution error: no such luck' },
         'blender-mcp-server': { id: 1, success: false, error: 'no such luck' },
+        'category-action': {
+          id: '1',
+          success: false,
+          error: {
+            code: 'EXECUTION_ERROR',
+            message: 'no such luck',
+            suggestion: expect.any(String),
+          },
+        },
+        'blender-ai-mcp': { request_id: '1', status: 'error', error: 'no such luck' },
+        'blender-mcp-pro': {
+          status: 'error',
+          message: 'no such luck',
+          hint: expect.any(String),
+          traceback: expect.stringContaining('no such luck'),
+        },
+        niua: { ok: false, error: { code: 'handler_error', message: 'no such luck' } },
       }[dialect],
     )
   })
@@ -189,37 +144,54 @@ describe.each(DIALECTS)('the %s dialect', (dialect) => {
   test('does not know every command', async () => {
     const simulator = await start({ dialect })
     const reply = await askOnce(simulator, 'toString')
-    expect(reply.message ?? reply.error).toMatch(/Unknown command( type)?: toString$/)
+    expect(said(reply)).toMatch(/unknown (command|action)( type)?: '?toString\b/i)
+  })
+
+  test('has one name for each command, its own', async () => {
+    const simulator = await start({ dialect })
+    for (const [known, own] of Object.entries(NAMES[dialect] ?? {})) {
+      expect(said(await askOnce(simulator, known))).toMatch(/unknown (command|action)/i)
+      expect(said(await askOnce(simulator, own)) ?? '').not.toMatch(/unknown/i)
+    }
+    const lenient = await start({ dialect, ownNamesOnly: false })
+    expect(given(await askOnce(lenient, 'get_scene_info'))).toMatchObject({ name: 'Scene' })
   })
 
   test('keeps a scene that can be built, queried, rendered and emptied', async () => {
     const simulator = await start({ dialect })
-    const made = await askOnce(simulator, 'create_primitive', { kind: 'cube', location: [1, 2, 3] })
-    expect(made.result.name).toBe('Cube.001')
-    const info = await askOnce(simulator, 'get_scene_info')
-    expect(info.result.objects.map(({ name }) => name)).toContain('Cube.001')
-    const object = await askOnce(simulator, 'get_object_info', { name: 'Cube.001' })
-    expect(object.result.location).toEqual([1, 2, 3])
-    const image = await askOnce(simulator, 'render', { width: 8, height: 4 })
-    const png = Buffer.from(image.result.data, 'base64')
+    const ask = (command, params) => askOnce(simulator, nameOf(dialect, command), params)
+    const made = await ask('create_primitive', { kind: 'cube', location: [1, 2, 3] })
+    expect(given(made).name).toBe('Cube.001')
+    const info = await ask('get_scene_info')
+    expect(given(info).objects.map(({ name }) => name)).toContain('Cube.001')
+    const object = await ask('get_object_info', { name: 'Cube.001' })
+    expect(given(object).location).toEqual([1, 2, 3])
+    const image = await ask('render', { width: 8, height: 4 })
+    const png = Buffer.from(given(image).data, 'base64')
     expect(png.subarray(1, 4).toString()).toBe('PNG')
     expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([8, 4])
-    await askOnce(simulator, 'delete_object', { name: 'Cube.001' })
-    const gone = await askOnce(simulator, 'get_object_info', { name: 'Cube.001' })
-    expect(gone.message ?? gone.error).toMatch('Object not found: Cube.001')
+    await ask('delete_object', { name: 'Cube.001' })
+    const gone = await ask('get_object_info', { name: 'Cube.001' })
+    expect(said(gone)).toMatch('Object not found: Cube.001')
   })
 
   test('runs the lines of a code string that are meant for it', async () => {
     const simulator = await start({ dialect })
-    const code = ['import bpy', simLine('print', { text: 'hello' }), simLine('echo', { n: 7 })]
-    const reply = await askOnce(simulator, 'execute_code', { code: code.join('\n') })
-    const outcome = dialect === 'blender-lab' ? reply : reply.result
+    const lines = ['import bpy', simLine('print', { text: 'hello' }), simLine('echo', { n: 7 })]
+    const { type, params } = code(dialect, lines.join('\n'))
+    // One add-on runs no code.
+    if (dialect === 'blender-ai-mcp') return expect(type).toBe('echo')
+    const reply = await askOnce(simulator, type, params)
+    const outcome = dialect === 'blender-lab' ? reply : given(reply)
     expect(outcome).toMatchObject(
       {
         worker: { executed: true, stdout: 'hello\n', result: { n: 7 } },
         'blender-mcp': { executed: true, result: 'hello\n', value: { n: 7 } },
         'blender-lab': { stdout: 'hello\n', result: { n: 7 } },
         'blender-mcp-server': { stdout: 'hello\n', result: { n: 7 }, error: null },
+        'category-action': { output: 'hello\n', value: { n: 7 } },
+        'blender-mcp-pro': { stdout: 'hello\n', stderr: '', result: { n: 7 } },
+        niua: { ok: true, value: { n: 7 } },
       }[dialect],
     )
   })
@@ -227,14 +199,18 @@ describe.each(DIALECTS)('the %s dialect', (dialect) => {
   test('gives replies of any size, whole', async () => {
     const simulator = await start({ dialect })
     for (const bytes of [0, 1, 70_000, 1_000_003]) {
-      const reply = await askOnce(simulator, 'big', { bytes, multibyte: true })
-      expect(Buffer.byteLength(reply.result)).toBe(bytes)
-      expect(reply.result === bigText(bytes, true)).toBe(true)
+      const result = given(await askOnce(simulator, 'big', { bytes, multibyte: true }))
+      expect(Buffer.byteLength(result)).toBe(bytes)
+      expect(result === bigText(bytes, true)).toBe(true)
     }
   })
 
   test('runs commands one at a time, in order of arrival', async () => {
-    const simulator = await start({ dialect, loadFileDropsQueue: false })
+    const simulator = await start({
+      dialect,
+      loadFileDropsQueue: false,
+      oneConnectionAtATime: false,
+    })
     await occupy(simulator, await connect(simulator))
     const others = []
     for (let n = 1; n <= 5; n++) {
@@ -247,20 +223,24 @@ describe.each(DIALECTS)('the %s dialect', (dialect) => {
     simulator.on(({ event, command }) => event === 'run' && order.push(command.seq))
     simulator.release()
     const replies = await Promise.all(others.map((client) => client.reply()))
-    expect(replies.map(({ result }) => result.n)).toEqual([1, 2, 3, 4, 5])
+    expect(replies.map((reply) => given(reply).n)).toEqual([1, 2, 3, 4, 5])
     expect(order).toEqual([2, 3, 4, 5, 6])
   })
 
   test('answers what is no command with an error, or waits for more', async () => {
     const simulator = await start({ dialect })
     const client = await connect(simulator)
-    const end = { worker: '\n', 'blender-mcp': '', 'blender-lab': '\0', 'blender-mcp-server': '\n' }
-    client.write(`{"a":]}${end[dialect]}`)
+    const ends = { 'blender-mcp': '', 'blender-lab': '\0' }
+    const broken = '{"a":]}'
+    client.write(PREFIXED.includes(dialect) ? prefixed(broken) : broken + (ends[dialect] ?? '\n'))
     await simulator.waitFor(({ violations }) => violations.length === 1)
     if (dialect === 'blender-mcp') return expect(kinds(simulator)).toEqual(['wedged'])
     const reply = await client.reply()
-    expect(reply.message ?? reply.error).toBe('Invalid JSON')
+    expect(said(reply)).toBe('Invalid JSON')
     expect(kinds(simulator)).toEqual(['invalidJson'])
+    if (dialect === 'category-action') expect(reply.id).toBe('unknown')
+    if (dialect === 'blender-ai-mcp') expect(Object.keys(reply)).toEqual(['status', 'error'])
+    if (PER_REQUEST.includes(dialect) && dialect !== 'blender-lab') await client.closed
   })
 })
 
@@ -268,7 +248,7 @@ describe.each(WARM)('a connection of %s', (dialect) => {
   test('takes one command after another', async () => {
     const simulator = await start({ dialect })
     const client = await connect(simulator)
-    for (let n = 0; n < 3; n++) expect((await client.ask('echo', { n })).result).toEqual({ n })
+    for (let n = 0; n < 3; n++) expect(given(await client.ask('echo', { n }))).toEqual({ n })
     expect(simulator.stats()).toMatchObject({
       open: 1,
       peak: 1,
@@ -282,7 +262,7 @@ describe.each(WARM)('a connection of %s', (dialect) => {
     expect(simulator.stats().commands[2]).toMatchObject({
       seq: 3,
       socket: 1,
-      id: dialect === 'blender-mcp' ? null : 3,
+      id: dialect === 'blender-mcp' ? null : IDS_OF_TEXT.includes(dialect) ? '3' : 3,
       command: 'echo',
       params: { n: 2 },
       state: 'answered',
@@ -296,7 +276,7 @@ describe.each(WARM)('a connection of %s', (dialect) => {
     for (const byte of Buffer.from(ENVELOPES[dialect]('echo', { a: '}"\\{' }, 1))) {
       await new Promise((resolve) => client.socket.write(Buffer.of(byte), resolve))
     }
-    expect((await client.reply()).result).toEqual({ a: '}"\\{' })
+    expect(given(await client.reply())).toEqual({ a: '}"\\{' })
   })
 })
 
@@ -675,7 +655,7 @@ describe('the faults', () => {
     const { client } = await strike({ replyBytes: 5000 }, { dialect })
     await client.size(5000)
     expect(client.bytes).toHaveLength(5000)
-    expect(Object.keys(await client.reply())).toContain('result')
+    expect(given(await client.reply())).toMatch(/^x+$/)
   })
 
   test('id: the reply of somebody else', async () => {
@@ -808,14 +788,20 @@ describe('the life of the process', () => {
   })
 
   test('a closed simulator holds no process, whatever was pending', async () => {
+    const requests = Object.fromEntries(
+      DIALECTS.map((dialect) => {
+        const frame = ENVELOPES[dialect]('hold', {}, 1)
+        return [dialect, Buffer.from(frame).toString('base64')]
+      }),
+    )
     const script = `
       const net = require('node:net')
       const { startSimulator } = require('./simulator')
+      const requests = ${JSON.stringify(requests)}
       const run = async (dialect) => {
         const simulator = await startSimulator({ dialect, jitterMs: 1e6 })
         simulator.setFaults([{ acceptDelayMs: 1e6, skip: 1 }])
-        const request = { 'blender-lab': '{"type":"execute","code":""}\\0' }[dialect]
-          ?? '{"type":"hold","command":"hold","params":{}}\\n'
+        const request = Buffer.from(requests[dialect], 'base64')
         for (let n = 0; n < 2; n++) {
           const client = net.connect(simulator.port, simulator.host).on('error', () => {})
           client.resume().write(request)

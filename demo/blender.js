@@ -6,6 +6,7 @@ const { fork } = require('node:child_process')
 const path = require('node:path')
 const { ConnectionPool } = require('..')
 const { findBlender, startWorker } = require('../scripts/blender-env.js')
+const { canPlay } = require('./sculpture.js')
 
 const ANSWER_MS = 10_000
 const STOP_MS = 1_000
@@ -47,12 +48,13 @@ async function openBlender({ install, simulator }, say) {
   return simulated()
 }
 
-/** Null when what listens there is no add-on the pool knows, unless it was asked for by name. */
+/** Null when what listens there is no add-on the demo can play with, unless it was asked for by name. */
 async function askAddon({ host, port }, say) {
   const address = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const pool = new ConnectionPool({ endpoints: address, maxConnections: 1, allowRemote: true })
   try {
     const dialect = await pool.use(async (held) => held.dialect, { timeoutMs: ANSWER_MS })
+    if (!canPlay(dialect)) throw new Error(`${dialect} does not run the demo's Python`)
     const title = 'an add-on that listens already'
     return { kind: 'addon', title, address, dialect, stop: async () => {} }
   } catch (error) {

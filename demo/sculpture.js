@@ -119,10 +119,20 @@ function busy(ms) {
   return `import time\ntime.sleep(${ms / 1000})\n# sim: {"command":"sleep","params":{"ms":${ms}}}`
 }
 
-/** @param {string} dialect @param {string} text Python */
+/** How the add-ons are sent Python that may import what it likes, and tell what it printed. */
+const RUNS_CODE = {
+  worker: 'execute_code',
+  'blender-mcp': 'execute_code',
+  'blender-lab': 'execute_code',
+  'blender-mcp-server': 'python.execute',
+}
+
+/** @param {string} dialect */
+const canPlay = (dialect) => Object.hasOwn(RUNS_CODE, dialect)
+
+/** @param {string} dialect one that can play @param {string} text Python */
 function asCommand(dialect, text) {
-  const type = dialect === 'blender-mcp-server' ? 'python.execute' : 'execute_code'
-  return { type, params: { code: text } }
+  return { type: RUNS_CODE[dialect], params: { code: text } }
 }
 
 /** What the code printed: every add-on keeps it somewhere else. @param {any} reply */
@@ -141,4 +151,16 @@ function image(reply) {
   return png
 }
 
-module.exports = { PHOTO, asCommand, busy, glance, image, photo, piece, printed, stage, steps }
+module.exports = {
+  PHOTO,
+  asCommand,
+  busy,
+  canPlay,
+  glance,
+  image,
+  photo,
+  piece,
+  printed,
+  stage,
+  steps,
+}

@@ -50,9 +50,10 @@ function render() {
 
 function habits(policy) {
   const said = []
-  said.push(policy.perRequest ? 'one connection per command' : 'connections kept open')
+  if (policy.maxConnections === 1) said.push('one connection, for it serves one client; kept open')
+  else said.push(policy.perRequest ? 'one connection per command' : 'connections kept open')
   if (policy.maxInFlight === 1) said.push('one command at a time per Blender')
-  if (policy.maxConnecting === 1) said.push('one connect at a time')
+  if (policy.maxConnecting === 1 && policy.maxConnections !== 1) said.push('one connect at a time')
   if (policy.pingOnConnect) said.push('a new connection must answer a ping')
   if (policy.quiet) said.push('nothing is dialled or closed while a command runs')
   return said.join('; ')

@@ -3,6 +3,7 @@
 /** One simulated Blender process: a main thread, a scene, a standard output, and its commands. */
 
 const { COMMANDS } = require('./commands')
+const { Refusal } = require('./dialects')
 const { MainThread } = require('./main_thread')
 const { Scene } = require('./scene')
 
@@ -57,16 +58,30 @@ class Blender {
   }
 
   /**
+   * The command that the add-on means by a name, if any.
+   *
+   * @param {string} name
+   * @returns {string | undefined}
+   */
+  known(name) {
+    const { aliases } = this.#row
+    const { ownNamesOnly, knowsPing } = this.#switches
+    if (Object.hasOwn(aliases, name)) return aliases[name]
+    if (ownNamesOnly && Object.values(aliases).includes(name)) return undefined
+    if (name === 'ping' && !knowsPing) return undefined
+    return Object.hasOwn(COMMANDS, name) ? name : undefined
+  }
+
+  /**
+   * A client's command.
+   *
    * @param {string} name
    * @param {any} params
    * @returns {Promise<unknown>}
    */
   async run(name, params) {
-    const { aliases, unknown } = this.#row
-    const known = aliases[name] ?? name
-    if (!Object.hasOwn(COMMANDS, known) || (known === 'ping' && !this.#switches.knowsPing)) {
-      throw new Error(unknown(name))
-    }
+    const known = this.known(name)
+    if (known === undefined) throw new Refusal(this.#row.unknown(name), { why: 'unknown' })
     if (params === null && this.#switches.refusesNullParams) {
       throw new Error(`${name}() argument after ** must be a mapping, not NoneType`)
     }
@@ -79,15 +94,23 @@ class Blender {
     this.stdout.capture()
     /** @type {unknown} */
     let value
-    let stdout = ''
+    /** @type {string | undefined} */
+    let error
     try {
-      for (const { command, params } of calls) value = await this.run(command, params)
-    } catch (error) {
-      throw new Error(`Code execution error: ${/** @type {Error} */ (error).message}`)
-    } finally {
-      stdout = this.stdout.release()
+      for (const { command, params } of calls) value = await this.#perform(command, params)
+    } catch (thrown) {
+      value = undefined
+      error = `Code execution error: ${/** @type {Error} */ (thrown).message}`
     }
-    return this.#row.executed({ value, stdout })
+    const stdout = this.stdout.release()
+    if (error !== undefined && !this.#switches.codeErrorsSucceed) throw new Error(error)
+    return this.#row.executed({ value, stdout, error })
+  }
+
+  /** A line of code, which goes by this simulator's names as well. @param {string} name @param {any} params */
+  #perform(name, params) {
+    if (!Object.hasOwn(COMMANDS, name)) return this.run(name, params)
+    return COMMANDS[name](params ?? {}, this)
   }
 
   /** @returns {Promise<void>} once release() is called: a busy Blender without a clock */
@@ -105,6 +128,7 @@ class Blender {
   loadFile() {
     this.scene = new Scene()
     if (this.#switches.loadFileDropsQueue) this.mainThread.dropQueued()
+    if (this.#switches.deafAfterLoad) this.mainThread.deafen()
   }
 
   stop() {

@@ -12,7 +12,8 @@ const HELP = `Usage: node simulator/cli.js [options]
 A Blender that is none, for trying a client without one. Prints its address and serves until
 interrupted (Ctrl+C).
 
-  --dialect NAME     worker (default), blender-mcp, blender-lab, blender-mcp-server
+  --dialect NAME     worker (default), blender-mcp, blender-lab, blender-mcp-server,
+                     category-action, blender-ai-mcp, blender-mcp-pro, niua
   --host HOST        default 127.0.0.1
   --port PORT        default 0: any free port
   --path PATH        a Unix socket instead

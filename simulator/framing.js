@@ -17,8 +17,11 @@ const { isUtf8 } = require('node:buffer')
 
 /** @typedef {{ push(chunk: Buffer): Document[] }} Reader */
 
+/** @typedef {{ wedges: boolean, strictUtf8: boolean, decodesBytes?: number }} Reading */
+
 const NEWLINE = 0x0a
 const NUL = 0x00
+const PREFIX_BYTES = 4
 
 // What the popular add-on takes from its socket at a time, and decodes at once.
 const RECV_BYTES = 8192
@@ -33,19 +36,39 @@ function parse(bytes) {
   }
 }
 
-/** @implements {Reader} */
+/**
+ * Documents with a delimiter behind each. An add-on that decodes each read by itself (`decodesBytes`,
+ * with `strictUtf8`) fails at a read that ends inside a character.
+ *
+ * @implements {Reader}
+ */
 class DelimitedReader {
   /** @type {Buffer[]} */
   #parts = []
   #delimiter
+  #decodesBytes
 
-  /** @param {number} delimiter */
-  constructor(delimiter) {
+  /** @param {number} delimiter @param {Partial<Reading>} [reading] */
+  constructor(delimiter, { strictUtf8 = false, decodesBytes = 0 } = {}) {
     this.#delimiter = delimiter
+    this.#decodesBytes = strictUtf8 ? decodesBytes : 0
   }
 
   /** @param {Buffer} chunk @returns {Document[]} */
   push(chunk) {
+    if (this.#decodesBytes === 0) return this.#divide(chunk)
+    /** @type {Document[]} */
+    const documents = []
+    for (let start = 0; start < chunk.length; start += this.#decodesBytes) {
+      const piece = chunk.subarray(start, start + this.#decodesBytes)
+      if (!isUtf8(piece)) return [...documents, { bytes: piece, problem: 'invalidUtf8' }]
+      documents.push(...this.#divide(piece))
+    }
+    return documents
+  }
+
+  /** @param {Buffer} chunk @returns {Document[]} */
+  #divide(chunk) {
     /** @type {Document[]} */
     const documents = []
     let start = 0
@@ -59,6 +82,44 @@ class DelimitedReader {
     }
     if (start < chunk.length) this.#parts.push(chunk.subarray(start))
     return documents
+  }
+}
+
+/**
+ * Documents with their length in front of each: four bytes, big-endian. Whatever the length, it waits
+ * for so many bytes, as the add-ons do.
+ *
+ * @implements {Reader}
+ */
+class PrefixedReader {
+  /** @type {Buffer[]} */
+  #parts = []
+  #have = 0
+  /** @type {number | undefined} of the document that is being read */
+  #length
+
+  /** @param {Buffer} chunk @returns {Document[]} */
+  push(chunk) {
+    this.#parts.push(chunk)
+    this.#have += chunk.length
+    /** @type {Document[]} */
+    const documents = []
+    for (;;) {
+      this.#length ??= this.#take(PREFIX_BYTES)?.readUInt32BE(0)
+      const bytes = this.#length === undefined ? undefined : this.#take(this.#length)
+      if (!bytes) return documents
+      this.#length = undefined
+      documents.push(parse(bytes))
+    }
+  }
+
+  /** So many bytes from the front, once they are here. @param {number} size */
+  #take(size) {
+    if (this.#have < size) return undefined
+    const bytes = Buffer.concat(this.#parts)
+    this.#parts = size < bytes.length ? [bytes.subarray(size)] : []
+    this.#have -= size
+    return bytes.subarray(0, size)
   }
 }
 
@@ -102,7 +163,7 @@ class BareReader {
   #wedges
   #strictUtf8
 
-  /** @param {{ wedges: boolean, strictUtf8: boolean }} switches */
+  /** @param {Reading} reading */
   constructor({ wedges, strictUtf8 }) {
     this.#wedges = wedges
     this.#strictUtf8 = strictUtf8
@@ -172,18 +233,27 @@ function isSpace(byte) {
 
 /**
  * @typedef {object} Framing
- * @property {(switches: { wedges: boolean, strictUtf8: boolean }) => Reader} reader
+ * @property {(reading: Reading) => Reader} reader
  * @property {(text: string) => Buffer} wrap
  */
 
-/** @type {Record<'bare' | 'newline' | 'nul', Framing>} */
+/** @type {Record<'bare' | 'newline' | 'nul' | 'length', Framing>} */
 const FRAMINGS = {
-  bare: { reader: (switches) => new BareReader(switches), wrap: (text) => Buffer.from(text) },
+  bare: { reader: (reading) => new BareReader(reading), wrap: (text) => Buffer.from(text) },
   newline: {
-    reader: () => new DelimitedReader(NEWLINE),
+    reader: (reading) => new DelimitedReader(NEWLINE, reading),
     wrap: (text) => Buffer.from(`${text}\n`),
   },
   nul: { reader: () => new DelimitedReader(NUL), wrap: (text) => Buffer.from(`${text}\0`) },
+  length: {
+    reader: () => new PrefixedReader(),
+    wrap(text) {
+      const frame = Buffer.alloc(PREFIX_BYTES + Buffer.byteLength(text))
+      frame.writeUInt32BE(frame.length - PREFIX_BYTES, 0)
+      frame.write(text, PREFIX_BYTES)
+      return frame
+    },
+  },
 }
 
 module.exports = { FRAMINGS }

@@ -1,6 +1,14 @@
 /** A simulated Blender, for tests and for the demo. Times are milliseconds, sizes bytes. */
 
-export type DialectName = 'worker' | 'blender-mcp' | 'blender-lab' | 'blender-mcp-server'
+export type DialectName =
+  | 'worker'
+  | 'blender-mcp'
+  | 'blender-lab'
+  | 'blender-mcp-server'
+  | 'category-action'
+  | 'blender-ai-mcp'
+  | 'blender-mcp-pro'
+  | 'niua'
 
 /** The add-ons' traps. Each defaults to what the real add-on of the dialect does. */
 export interface Switches {
@@ -8,15 +16,18 @@ export interface Switches {
   pingAtOnce: boolean
   /** `ping` is a command; otherwise it is an unknown one, which still shows a living Blender. */
   knowsPing: boolean
-  /** Whose lines land in a running `execute_code`'s output: connections opening and closing, or also commands received. */
-  crosstalk: 'none' | 'connections' | 'everything'
+  /** Whose lines land in a running `execute_code`'s output: connections opening and closing, commands received, or both. */
+  crosstalk: 'none' | 'connections' | 'commands' | 'everything'
   /** `load_file` silently drops every queued command. */
   loadFileDropsQueue: boolean
   /** Bare JSON only: two documents in one read, a NUL, or broken JSON make the connection deaf for ever. */
   wedges: boolean
   /** A second command on a connection before the first ran: the first is lost, the second runs twice. */
   rebindsCommand: boolean
-  /** Bytes that are not UTF-8 (bare JSON: a read that ends inside a character) close the connection. */
+  /**
+   * Bytes that are not UTF-8 close the connection; with `blender-mcp` and `category-action`, which decode each
+   * read by itself, also a read that ends inside a character.
+   */
   strictUtf8: boolean
   /** `params: null` is an error. */
   refusesNullParams: boolean
@@ -34,6 +45,12 @@ export interface Switches {
   cutRepliesAtBytes: number
   /** Replies are pure ASCII, as Python's `json.dumps` writes them. Off everywhere unless asked for. */
   asciiReplies: boolean
+  /** What the add-on calls by a name of its own is unknown by the name it has here (`execute_code`). */
+  ownNamesOnly: boolean
+  /** An exception in the code that was sent is no failure: the reply is a success with `result.error`. */
+  codeErrorsSucceed: boolean
+  /** After `load_file`, which is answered, it accepts and reads and never answers a command again. */
+  deafAfterLoad: boolean
 }
 
 export interface SimulatorOptions extends Partial<Switches> {
@@ -146,17 +163,17 @@ export interface CommandRecord {
 export type ViolationKind =
   /** A command on a connection whose previous one was not answered yet. */
   | 'pipelined'
-  /** A command while another connection's was not answered yet, where one at a time is safe. */
+  /** A command while another connection's was not answered yet, where only one at a time is safe. */
   | 'overlapping'
   /** A connection while an earlier one had not been answered once (`blender-mcp`). */
   | 'dialBeforeAnswer'
-  /** A connection opened, or closed by the client, while `execute_code` ran (`blender-mcp`). */
+  /** A connection opened, or closed by the client, while `execute_code` ran (`blender-mcp`, `category-action`). */
   | 'dialWhileRunning'
   | 'closeWhileRunning'
-  /** A request that is not pure ASCII (`blender-mcp`). */
+  /** A request that is not pure ASCII (`blender-mcp`, `category-action`). */
   | 'notAscii'
   | 'nullParams'
-  /** More than one request on a connection that takes one (`blender-lab`). */
+  /** More than one request on a connection that takes one (`blender-lab`, `blender-mcp-pro`, `niua`). */
   | 'secondRequest'
   | 'requestTooLarge'
   | 'wedged'

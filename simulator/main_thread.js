@@ -16,6 +16,7 @@ class MainThread {
   #queue = []
   #serving = false
   #stopped = false
+  #deaf = false
   #beatMs
   #clock
   #gate
@@ -29,7 +30,7 @@ class MainThread {
 
   /** @param {Task} task */
   post(task) {
-    if (this.#stopped) return task.lost()
+    if (this.#stopped || this.#deaf) return task.lost()
     this.#queue.push(task)
     if (!this.#serving) this.#serve()
   }
@@ -51,6 +52,12 @@ class MainThread {
   /** What a file load does to tasks that were registered as timers. */
   dropQueued() {
     for (const task of this.#queue.splice(0)) task.lost()
+  }
+
+  /** What a file load does to an add-on whose one timer is forgotten: it takes nothing ever after. */
+  deafen() {
+    this.#deaf = true
+    this.dropQueued()
   }
 
   stop() {

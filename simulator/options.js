@@ -14,7 +14,7 @@ const DEFAULTS = {
   background: false,
 }
 
-const CROSSTALK = ['none', 'connections', 'everything']
+const CROSSTALK = ['none', 'connections', 'commands', 'everything']
 
 /** @typedef {Record<string, string | number | boolean>} Values */
 

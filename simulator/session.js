@@ -15,7 +15,7 @@ const { FRAMINGS } = require('./framing')
 /** @typedef {import('./index').Fault} Fault */
 /** @typedef {import('./framing').Document} Document */
 /** @typedef {import('./dialects').Request} Request */
-/** @typedef {{ result: unknown } | { message: string }} Outcome */
+/** @typedef {{ result: unknown } | { message: string, why?: import('./dialects').Why }} Outcome */
 
 /**
  * @typedef {object} Surroundings what every session of one simulator shares
@@ -55,7 +55,8 @@ class Session {
     this.blender = blender
     this.socket = socket
     this.number = number
-    this.#reader = FRAMINGS[at.row.framing].reader(at.switches)
+    const { framing, decodesBytes } = at.row
+    this.#reader = FRAMINGS[framing].reader({ ...at.switches, decodesBytes })
     socket.on('data', (chunk) => this.#read(chunk))
     socket.on('end', () => this.#noise('Client disconnected'))
     socket.on('error', (error) => this.#noise(`Error receiving data: ${error.message}`))
@@ -127,7 +128,8 @@ class Session {
       request = row.read(value)
     } catch (error) {
       ledger.violate('badEnvelope', this.number)
-      return this.#refuse(/** @type {Error} */ (error).message)
+      const { message, id, why } = /** @type {import('./dialects').Refusal} */ (error)
+      return this.#refuse(message, why, id)
     }
     this.#note(request, bytes)
     this.#accept(request, bytes.length)
@@ -158,15 +160,17 @@ class Session {
 
   /** @param {Request} request @param {number} bytes */
   #accept(request, bytes) {
-    const { row, switches, ledger, faults } = this.#at
+    const { switches, ledger, faults } = this.#at
     const { command, params } = request
-    const isCode = (row.aliases[command] ?? command) === 'execute_code'
+    const isCode = this.blender.known(command) === 'execute_code'
     const calls = isCode
       ? callsIn(/** @type {any} */ (params)?.code)
       : [{ command, params: /** @type {any} */ (params) }]
     const entry = ledger.take(this.number, request, calls, bytes)
     this.#open.push(entry)
-    if (switches.crosstalk === 'everything') this.#noise(`Received command: ${command}`)
+    if (['commands', 'everything'].includes(switches.crosstalk)) {
+      this.blender.stdout.print(`Received command: ${command}`)
+    }
 
     const fault = faults.take('command', entry, calls)
     if (fault) ledger.struck(this.number, entry)
@@ -199,7 +203,7 @@ class Session {
     try {
       outcome = { result: await this.blender.run(request.command, request.params) }
     } catch (error) {
-      outcome = { message: /** @type {Error} */ (error).message }
+      outcome = /** @type {{ message: string, why?: import('./dialects').Why }} */ (error)
     }
     const written = this.#reply(entry, outcome, fault)
     // The add-on writes on its main thread, so a client that does not read holds up everybody.
@@ -238,15 +242,24 @@ class Session {
 
   /** @param {import('./dialects').Dialect} row @param {unknown} id @param {Outcome} said */
   #frame(row, id, said) {
-    const reply = 'message' in said ? row.failure(id, said.message) : row.success(id, said.result)
+    const reply =
+      'message' in said
+        ? row.failure(id, said.message, said.why ?? 'failed')
+        : row.success(id, said.result)
     const text = JSON.stringify(reply)
     return FRAMINGS[row.framing].wrap(this.#at.switches.asciiReplies ? escaped(text) : text)
   }
 
-  /** Answers what was no command. @param {string} message */
-  #refuse(message) {
+  /**
+   * Answers what was no command.
+   *
+   * @param {string} message
+   * @param {import('./dialects').Why} [why]
+   * @param {unknown} [id]
+   */
+  #refuse(message, why = 'unread', id = null) {
     if (!this.socket.writable) return
-    this.socket.write(this.#frame(this.#at.row, null, { message }))
+    this.socket.write(this.#frame(this.#at.row, id, { message, why }))
     if (this.#at.switches.oneRequestPerConnection) this.hangUp('fin')
   }
 
@@ -255,9 +268,10 @@ class Session {
     this.hangUp('fin')
   }
 
-  /** @param {string} line */
+  /** What a connection prints as it opens and closes. @param {string} line */
   #noise(line) {
-    if (this.#at.switches.crosstalk !== 'none') this.blender.stdout.print(line)
+    const { crosstalk } = this.#at.switches
+    if (['connections', 'everything'].includes(crosstalk)) this.blender.stdout.print(line)
   }
 }
 

@@ -1,8 +1,8 @@
 //! However a stream is cut into reads, the same frames come out of it.
 
-use blender_pool::wire::{FrameError, Framer, Framing};
+use blender_pool::wire::{Checked, DIALECTS, Dialect, FrameError, Framer, Framing, Scalar};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 const MAX_BYTES: usize = 4096;
 const FRAMINGS: [Framing; 4] =
@@ -42,10 +42,11 @@ fn cut<'a>(stream: &'a [u8], places: &[usize]) -> Vec<&'a [u8]> {
 }
 
 /// The kind of an error: how much had come by then depends on the cuts, that it came does not.
-fn kind(error: &Option<FrameError>) -> Option<(bool, usize)> {
+fn kind(error: &Option<FrameError>) -> Option<(&'static str, usize)> {
     error.as_ref().map(|error| match *error {
-        FrameError::TooLarge { limit, .. } => (true, limit),
-        FrameError::Malformed { offset, .. } => (false, offset),
+        FrameError::TooLarge { limit, .. } => ("too large", limit),
+        FrameError::Malformed { offset, .. } => ("malformed", offset),
+        FrameError::NotALength { found } => ("no length", u32::from_be_bytes(found) as usize),
     })
 }
 
@@ -148,6 +149,71 @@ proptest! {
             let (pieces, error) = receive(framing, max_bytes, cut(&stream, &places).into_iter());
             prop_assert_eq!(&whole, &pieces, "{:?}", framing);
             prop_assert_eq!(kind(&whole_error), kind(&error), "{:?}", framing);
+        }
+    }
+}
+
+/// A success as the row's add-on would write it, framed.
+fn reply_of(row: &Dialect, id: u64, result: &str) -> Vec<u8> {
+    let ok = match row.reply.ok.equals {
+        Scalar::Text(text) => Value::from(text),
+        Scalar::Flag(flag) => Value::from(flag),
+    };
+    let mut fields = Map::from_iter([
+        (row.reply.ok.field.to_owned(), ok),
+        (row.reply.result.to_owned(), Value::from(result)),
+    ]);
+    if let Some(shape) = row.request.id() {
+        let echo = if shape.text { Value::from(id.to_string()) } else { Value::from(id) };
+        fields.insert(shape.field.to_owned(), echo);
+    }
+    row.framing.wrap(Value::Object(fields).to_string().into_bytes())
+}
+
+/// Text of that many bytes in characters of one to four.
+fn text_of(bytes: usize) -> String {
+    let mut text = "aé→𝄞".repeat(bytes / 10);
+    text.push_str(&"x".repeat(bytes % 10));
+    text
+}
+
+#[test]
+fn each_rows_reply_is_taken_for_the_answer_wherever_it_is_cut_in_two() {
+    for row in &DIALECTS {
+        let stream = reply_of(row, 7, "aé→𝄞\"\\}{\n\0]");
+        for place in 0..=stream.len() {
+            let (head, tail) = stream.split_at(place);
+            let (payloads, error) = receive(row.framing, MAX_BYTES, [head, tail].into_iter());
+            assert_eq!((payloads.len(), error), (1, None), "{} at {place}", row.name);
+            let checked = row.check_reply(7, &payloads[0]);
+            assert_eq!(checked, Ok(Checked { ok: true, ascii: false }), "{} at {place}", row.name);
+        }
+    }
+}
+
+#[test]
+fn each_rows_reply_of_up_to_a_megabyte_is_taken_in_odd_pieces() {
+    for row in &DIALECTS {
+        for bytes in [0, 1, 9, 1_023, 65_535, 65_536, 65_537, 1_048_576] {
+            let text = text_of(bytes);
+            let stream = reply_of(row, 7, &text);
+            let (payloads, error) = receive(row.framing, stream.len(), stream.chunks(8_191));
+            assert_eq!((payloads.len(), error), (1, None), "{} {bytes}", row.name);
+            assert!(row.check_reply(7, &payloads[0]).is_ok_and(|reply| reply.ok), "{}", row.name);
+            let reply: Value = serde_json::from_slice(&payloads[0]).unwrap();
+            assert!(reply[row.reply.result] == *text, "{} {bytes}", row.name);
+        }
+    }
+}
+
+#[test]
+fn each_rows_reply_above_the_limit_is_refused_however_it_comes() {
+    for row in &DIALECTS {
+        let stream = reply_of(row, 7, &text_of(1_000));
+        for piece in [1, 7, stream.len()] {
+            let (payloads, error) = receive(row.framing, 999, stream.chunks(piece));
+            assert!(payloads.is_empty(), "{}", row.name);
+            assert_eq!(kind(&error), Some(("too large", 999)), "{}", row.name);
         }
     }
 }

@@ -3,6 +3,7 @@
 // What every error of the pool must be, and what a pool must look like once the trouble is over.
 
 const { PoolError } = require('../..')
+const { command } = require('./dialects')
 
 /**
  * The error of a call that must fail, checked against what is documented for all of them.
@@ -55,7 +56,8 @@ function expectBalanced(pool) {
 /** It answers, with the right answer, and everything adds up. */
 async function expectWorking(pool, options) {
   const token = Math.random()
-  const reply = await pool.execute({ type: 'echo', params: { token } }, options)
+  const { dialect } = pool.endpoints()[0]
+  const reply = await pool.execute(command(dialect, 'echo', { token }), options)
   expect(reply).toMatchObject({ success: true, result: { token } })
   expectBalanced(pool)
 }

@@ -8,7 +8,7 @@
 
 const net = require('node:net')
 
-/** What each dialect frames a document with, and how a stub reads and writes it. */
+/** What each dialect puts behind a document (null: its length before it), and how a stub reads and writes it. */
 const DIALECTS = {
   worker: {
     delimiter: '\n',
@@ -40,12 +40,57 @@ const DIALECTS = {
     success: (id, result) => ({ id, success: true, result }),
     failure: (id, message) => ({ id, success: false, error: message }),
   },
+  'category-action': {
+    delimiter: '\n',
+    read: ({ id, category, action, params }) => ({
+      id,
+      type: `${category}.${action}`,
+      params,
+      isPing: category === 'system' && action === 'get_info',
+    }),
+    success: (id, data) => ({ id, success: true, data }),
+    failure: (id, message) => ({ id, success: false, error: { code: 'X', message } }),
+  },
+  'blender-ai-mcp': {
+    delimiter: null,
+    read: ({ request_id: id, cmd, args }) => ({
+      id,
+      type: cmd,
+      params: args,
+      isPing: cmd === 'ping',
+    }),
+    success: (id, result) => ({ request_id: id, status: 'ok', result }),
+    failure: (id, error) => ({ request_id: id, status: 'error', error }),
+  },
+  'blender-mcp-pro': {
+    delimiter: null,
+    oneShot: true,
+    read: ({ command, params }) => ({ type: command, params, isPing: false }),
+    success: (_id, result) => ({ status: 'ok', result }),
+    failure: (_id, message) => ({ status: 'error', message }),
+  },
+  niua: {
+    delimiter: '\n',
+    oneShot: true,
+    read: ({ command, payload }) => ({ type: command, params: payload, isPing: false }),
+    success: (_id, result) => ({ ok: true, result }),
+    failure: (_id, message) => ({ ok: false, error: { code: 'x', message } }),
+  },
 }
 
 /** The command that brings `asked` to a stub of this dialect, which finds it in `request.asked`. */
 function ask(dialect, asked = {}) {
-  if (dialect !== 'blender-lab') return { type: 'ask', params: asked }
-  return { type: 'execute_code', params: { code: JSON.stringify(asked) } }
+  if (dialect === 'blender-lab') {
+    return { type: 'execute_code', params: { code: JSON.stringify(asked) } }
+  }
+  return { type: dialect === 'category-action' ? 'test.ask' : 'ask', params: asked }
+}
+
+/** @param {Buffer} bytes */
+function lengthOf(bytes) {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(bytes.length)
+  return length
 }
 
 /** One command as it came. */
@@ -63,7 +108,7 @@ class Request {
   }
 
   get asked() {
-    return this.row.oneShot ? JSON.parse(this.params.code) : this.params
+    return this.type === 'execute_code' ? JSON.parse(this.params.code) : this.params
   }
 
   /** The whole frame of a reply. */
@@ -72,7 +117,11 @@ class Request {
   }
 
   framed(document) {
-    return Buffer.concat([Buffer.from(document), Buffer.from(this.row.delimiter)])
+    const bytes = Buffer.from(document)
+    const { delimiter } = this.row
+    return delimiter === null
+      ? Buffer.concat([lengthOf(bytes), bytes])
+      : Buffer.concat([bytes, Buffer.from(delimiter)])
   }
 
   reply(result) {
@@ -178,6 +227,7 @@ class StubBlender {
       }
       this.#news()
     }
+    if (this.row.delimiter === null) return this.#readPrefixed(socket, take)
     socket.on('data', (chunk) => {
       text += decoder.decode(chunk, { stream: true })
       if (this.row.delimiter === '') {
@@ -193,6 +243,19 @@ class StubBlender {
       const documents = text.split(this.row.delimiter)
       text = documents.pop()
       for (const document of documents) take(JSON.parse(document))
+    })
+  }
+
+  #readPrefixed(socket, take) {
+    let bytes = Buffer.alloc(0)
+    socket.on('data', (chunk) => {
+      bytes = Buffer.concat([bytes, chunk])
+      while (bytes.length >= 4 && bytes.length >= 4 + bytes.readUInt32BE(0)) {
+        const end = 4 + bytes.readUInt32BE(0)
+        const document = JSON.parse(bytes.subarray(4, end).toString())
+        bytes = bytes.subarray(end)
+        take(document)
+      }
     })
   }
 

@@ -2,7 +2,8 @@
 //!
 //! One throw-away connection, one object that every dialect that can be probed answers in its own
 //! way, and, after a silence, the NUL that a NUL-framed add-on waits for. The socket is never used
-//! again: what a stranger makes of the probe is unknown.
+//! again: what a stranger makes of the probe is unknown. Dialling and asking together take no longer
+//! than a connection may take to open.
 
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use super::target::Target;
 use crate::fault::{Cause, Code, Fault};
 use crate::wire::{DIALECTS, Dialect, probe};
 
-/// How long the bare probe is given. The add-ons that answer it do so within one beat (≤ 10 ms);
+/// How long the bare probe is given at most. The add-ons that answer it do so within one beat (≤ 10 ms);
 /// a busy one stays silent and is asked again later.
 const FIRST: Duration = Duration::from_millis(500);
-/// How long the NUL is given: the add-on that needs it answers within 0.75 s in GUI mode.
+/// How long the NUL is given at most: the add-on that needs it answers within 0.75 s in GUI mode.
 const SECOND: Duration = Duration::from_millis(1_500);
+/// The bare probe's share of a time too short for both, as one part in so many: the add-ons that need
+/// the NUL are the slow ones.
+const FIRST_SHARE: u32 = 4;
 
 /// No add-on answers the probe at greater length.
 const LONGEST: usize = 256 * 1024;
@@ -30,14 +34,17 @@ const LONGEST: usize = 256 * 1024;
 /// [`Code::Connect`] when nothing answers, [`Code::Protocol`] when the answer is none that is
 /// known. Both say what was seen.
 pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
+    let last = Instant::now() + target.connect_timeout;
     let stream = dial(&target.address, target.connect_timeout).await?;
     let name = &target.name;
+    let asked = Instant::now();
+    let first = FIRST.min(last.saturating_duration_since(asked) / FIRST_SHARE);
+    let second = (asked + first + SECOND).min(last);
     let mut bytes = Vec::with_capacity(1024);
-    for (request, wait) in [(probe::REQUEST, FIRST), (probe::NUDGE, SECOND)] {
+    for (request, deadline) in [(probe::REQUEST, asked + first), (probe::NUDGE, second)] {
         if let Err(error) = stream.write_all(request).await {
             return Err(hung_up(target, &bytes).cause(target.address.cause(&error, "write")));
         }
-        let deadline = Instant::now() + wait;
         while let Ok(ready) = timeout_at(deadline, stream.readable()).await {
             let read = ready.and_then(|()| stream.try_read(&mut bytes));
             match read {
@@ -62,22 +69,40 @@ pub async fn detect(target: &Target) -> Result<&'static Dialect, Fault> {
             }
         }
     }
-    if bytes.is_empty() { Err(silent(target)) } else { Err(unknown(target, &bytes)) }
+    if bytes.is_empty() {
+        Err(silent(target, asked.elapsed()))
+    } else {
+        Err(unknown(target, &bytes))
+    }
 }
 
-fn known_dialects() -> String {
-    DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+/// The dialects that can be found in this way, or those that cannot.
+fn dialects(can_be_found: bool) -> Vec<&'static str> {
+    let rows = DIALECTS.iter().filter(|row| probe::can_find(row) == can_be_found);
+    rows.map(|row| row.name).collect()
 }
 
-fn silent(target: &Target) -> Fault {
-    let millis = (FIRST + SECOND).as_millis();
+/// What `'auto'` never finds, in a sentence.
+fn never_found() -> String {
+    format!(
+        "{} put a length before each message: 'auto' never finds these, so set the dialect option for them",
+        dialects(false).join(" and ")
+    )
+}
+
+fn silent(target: &Target, waited: Duration) -> Fault {
+    let millis = waited.as_millis();
     Fault::new(
         Code::Connect,
         format!("connected to {}, but it did not answer the dialect probe within {millis} ms", target.name),
     )
-    .advice(format!("Blender may be busy (a render, an open dialog), or the add-on speaks none of {} : set the dialect option if you know it.", known_dialects()).replace(" :", ":"))
+    .advice(format!(
+        "Blender may be busy (a render, an open dialog), or the add-on speaks none of {}: set the dialect option if you know it. {}.",
+        dialects(true).join(", "),
+        never_found(),
+    ))
     .cause(Cause::text("the probe met silence"))
-    .detail("ruledOut", DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>())
+    .detail("ruledOut", dialects(true))
 }
 
 fn unknown(target: &Target, bytes: &[u8]) -> Fault {
@@ -87,11 +112,11 @@ fn unknown(target: &Target, bytes: &[u8]) -> Fault {
             "{} answered the dialect probe with {}, which is none of {}",
             target.name,
             excerpt(bytes),
-            known_dialects()
+            dialects(true).join(", ")
         ),
     )
     .advice("Check what listens on that port: it may not be a Blender add-on at all.")
-    .detail("ruledOut", DIALECTS.iter().map(|row| row.name).collect::<Vec<_>>())
+    .detail("ruledOut", dialects(true))
     .detail("receivedBytes", bytes.len())
 }
 
@@ -101,6 +126,6 @@ fn hung_up(target: &Target, bytes: &[u8]) -> Fault {
         Code::Connect,
         format!("{} closed the connection on the dialect probe; it had sent {seen}", target.name),
     )
-    .advice("Blender may just have been closed, or something else listens on that port: check it, or set the dialect option if you know it.")
+    .advice(format!("Blender may just have been closed, or something else listens on that port: check it, or set the dialect option if you know it. {}.", never_found()))
     .cause(Cause::text("the stream ended during the probe"))
 }

@@ -159,8 +159,10 @@ impl Face for Blenders {
     }
 
     fn check(&self, resource: &Arc<Connection>, exchange: u64) -> Start {
-        let Some(ping) = resource.dialect().encode_ping(exchange) else {
-            return Start::NotReady;
+        let dialect = resource.dialect();
+        let Some(ping) = dialect.encode_ping(exchange) else {
+            let message = format!("{} has no command that only asks", dialect.name);
+            return Start::Refused(Fault::new(Code::InvalidCommand, message));
         };
         match resource.start(exchange, ping) {
             Ok(()) => Start::Started,

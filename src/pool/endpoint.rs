@@ -6,18 +6,18 @@ use tokio::time::Instant;
 
 use super::deadlines::Stamp;
 use super::face::Habits;
-use super::fifo::Fifo;
+use super::line::Line;
 use super::pulse::Pulse;
 use super::stats::Tally;
 use crate::fault::Fault;
 
-/// Those who wait for a slot, in the order in which they came.
+/// Those who wait for a slot.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     /// To hold it.
-    pub holds: Fifo,
+    pub holds: Line,
     /// To run one job on it.
-    pub runs: Fifo,
+    pub runs: Line,
 }
 
 impl Lines {
@@ -52,9 +52,11 @@ pub(super) struct Endpoint {
     /// Callers who want this endpoint and no other.
     pub lines: Lines,
     /// Jobs of holders, waiting for their turn.
-    pub turns: Fifo,
+    pub turns: Line,
     /// Whether it has ever shown that it answers.
     pub answered: bool,
+    /// When it last did.
+    pub answered_at: Option<Instant>,
     pub failures: u32,
     pub last_fault: Option<Fault>,
     /// When the last attempt that failed had begun: who was queued before has had a try.
@@ -87,8 +89,9 @@ impl Endpoint {
             hushed: false,
             farewells: Vec::new(),
             lines: Lines::default(),
-            turns: Fifo::default(),
+            turns: Line::default(),
             answered: false,
+            answered_at: None,
             failures: 0,
             last_fault: None,
             last_try: None,
@@ -106,8 +109,9 @@ impl Endpoint {
     }
 
     /// It answered: whatever failed before is over.
-    pub fn prove(&mut self) {
+    pub fn prove(&mut self, now: Instant) {
         self.answered = true;
+        self.answered_at = Some(now);
         if self.failures > 0 {
             self.failures = 0;
             self.last_fault = None;

@@ -145,13 +145,17 @@ impl<F: Face> Engine<F> {
                     };
                     effects.extend(then);
                 }
-                Effect::Check { resource, slot, id, exchange } => {
-                    if !matches!(self.face.check(&resource, exchange), Start::Started) {
-                        let ((), then) = self.decide_only(|core, now, fx| {
-                            core.check_not_started(slot, id, now, fx);
-                        });
-                        effects.extend(then);
-                    }
+                Effect::Check { resource, slot, exchange } => {
+                    let ((), then) = match self.face.check(&resource, exchange) {
+                        Start::Started => continue,
+                        Start::NotReady => self.decide_only(|core, now, fx| {
+                            core.check_not_started(slot, exchange, now, fx);
+                        }),
+                        Start::Refused(_) => self.decide_only(|core, now, fx| {
+                            core.check_refused(slot, exchange, now, fx);
+                        }),
+                    };
+                    effects.extend(then);
                 }
                 Effect::CutCheck { resource, exchange } => {
                     self.face.cut(&resource, exchange, self.drain_timeout);
@@ -354,8 +358,8 @@ impl<F: Face> Engine<F> {
     /// The job on `slot` failed and what the slot holds is broken; [`ended`](Self::ended) follows.
     /// `tell` as for [`finished`](Self::finished).
     pub fn broke(&self, slot: u32, id: u64, fault: &Fault, tell: impl FnOnce(&F::Job)) {
-        self.decide(|core, _, fx| {
-            if let Some(job) = core.broke(slot, id, fault, fx) {
+        self.decide(|core, now, fx| {
+            if let Some(job) = core.broke(slot, id, fault, now, fx) {
                 tell(&job);
             }
         });

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::event::{Event, Hook};
 use super::table::Lease;
-use crate::fault::{Delivered, Fault};
+use crate::fault::{Code, Delivered, Fault};
 
 /// See the module.
 pub trait Face: Send + Sync + Sized + 'static {
@@ -37,8 +37,9 @@ pub trait Face: Send + Sync + Sized + 'static {
     fn start(&self, resource: &Arc<Self::Resource>, exchange: u64, job: &Self::Job) -> Start;
 
     /// Asks what a slot holds for a sign of life; the answer comes like a job's outcome.
+    /// [`Start::Refused`]: there is no way to ask.
     fn check(&self, _resource: &Arc<Self::Resource>, _exchange: u64) -> Start {
-        Start::NotReady
+        Start::Refused(Fault::new(Code::InvalidCommand, "there is no way to ask"))
     }
 
     /// The caller of job `exchange` is gone; it may run, may have just finished, or may be about to

@@ -24,8 +24,14 @@ impl Links {
 pub trait Linked {
     /// Its links.
     fn links(&mut self) -> &mut Links;
+    /// Who stands behind it.
+    fn behind(&self) -> Option<usize>;
     /// Its number: a queue is in ascending order of these.
     fn number(&self) -> u64;
+    /// Higher goes first, in a queue that minds it.
+    fn priority(&self) -> i32 {
+        0
+    }
 }
 
 /// See the module.
@@ -60,13 +66,44 @@ impl Fifo {
         // One who comes back is among the oldest, but the walk from the end is short for all
         // others; from the front it is short for it.
         if before.is_some_and(|last| slab[last].number() > number) {
-            before = None;
-            behind = self.first;
-            while let Some(next) = behind.filter(|next| slab[*next].number() < number) {
-                before = Some(next);
-                behind = slab[next].links().behind;
-            }
+            (before, behind) = self.place(slab, number, None);
         }
+        self.insert(slab, key, before, behind);
+    }
+
+    /// Many at once, in ascending order of their numbers: the queue is walked once for all.
+    pub fn join_all<T: Linked>(&mut self, slab: &mut Slab<T>, keys: &[usize]) {
+        let mut last = None;
+        for key in keys {
+            let (before, behind) = self.place(slab, slab[*key].number(), last);
+            self.insert(slab, *key, before, behind);
+            last = Some(*key);
+        }
+    }
+
+    /// Between whom this number belongs, behind `from`.
+    fn place<T: Linked>(
+        &self,
+        slab: &Slab<T>,
+        number: u64,
+        from: Option<usize>,
+    ) -> (Option<usize>, Option<usize>) {
+        let mut before = from;
+        let mut behind = from.map_or(self.first, |from| slab[from].behind());
+        while let Some(next) = behind.filter(|next| slab[*next].number() < number) {
+            before = Some(next);
+            behind = slab[next].behind();
+        }
+        (before, behind)
+    }
+
+    fn insert<T: Linked>(
+        &mut self,
+        slab: &mut Slab<T>,
+        key: usize,
+        before: Option<usize>,
+        behind: Option<usize>,
+    ) {
         *slab[key].links() = Links { before, behind };
         match before {
             Some(before) => slab[before].links().behind = Some(key),
@@ -104,6 +141,9 @@ mod tests {
     impl Linked for Entry {
         fn links(&mut self) -> &mut Links {
             &mut self.1
+        }
+        fn behind(&self) -> Option<usize> {
+            self.1.behind
         }
         fn number(&self) -> u64 {
             self.0

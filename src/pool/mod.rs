@@ -1,7 +1,7 @@
 //! Who holds which slot, who waits, and when something is opened and closed.
 //!
 //! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
-//! - [`fifo`], [`deadlines`], [`backoff`]: the parts a queue is made of.
+//! - [`fifo`], [`line`], [`deadlines`], [`backoff`]: the parts a queue is made of.
 //! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`]: what the engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
@@ -12,9 +12,11 @@
 //! The engine is generic over what a slot holds. This room never imports napi.
 
 mod affinity;
+mod alarm;
 pub mod backoff;
 pub mod blenders;
 pub mod call;
+mod codel;
 pub mod connection_pool;
 mod core;
 pub mod deadlines;
@@ -26,6 +28,7 @@ mod event_json;
 pub mod face;
 pub mod fifo;
 mod keeper;
+pub mod line;
 pub mod options;
 pub mod pulse;
 pub mod request;

@@ -119,7 +119,15 @@ impl<J> Linked for Request<J> {
         &mut self.links
     }
 
+    fn behind(&self) -> Option<usize> {
+        self.links.behind()
+    }
+
     fn number(&self) -> u64 {
         self.number
+    }
+
+    fn priority(&self) -> i32 {
+        self.priority
     }
 }

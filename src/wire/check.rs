@@ -4,9 +4,11 @@
 
 use super::dialect::Dialect;
 use super::envelope::Envelope;
+use super::framing::Framing;
 use super::reply_error::ReplyError;
 use super::table::DIALECTS;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// What is known of a reply that passed.
@@ -19,8 +21,8 @@ pub struct Checked {
 }
 
 impl Dialect {
-    /// Whether a frame's payload is the answer to request `id`. A failure without an id, or with `null` for
-    /// one, counts as the answer: the add-on could not read that far.
+    /// Whether a frame's payload is the answer to request `id`. A failure without an id, or with the one
+    /// that the row has for requests it could not read, counts as the answer.
     ///
     /// # Errors
     /// [`ReplyError`]; the command may have run all the same.
@@ -40,12 +42,25 @@ impl Dialect {
         };
         if let Some(shape) = shape {
             let got = envelope.id.map_or("null", RawValue::get);
-            let unread = got == "null" && !ok;
+            let unread = !ok && shape.is_unread(got);
             if got != shape.json(id) && !unread {
                 return Err(ReplyError::WrongId { expected: id, got: abridge(got) });
             }
         }
+        // An add-on that shares status and id with this row refuses all it is sent, in words that this row
+        // would not find.
+        if !ok
+            && !self.has_text(text)
+            && let Some(looks_like) = look_elsewhere(self, text)
+        {
+            return Err(ReplyError::OtherDialect { looks_like });
+        }
         Ok(Checked { ok, ascii: text.is_ascii() })
+    }
+
+    /// Whether a failure says what failed where this row looks for it.
+    fn has_text(&self, text: &str) -> bool {
+        serde_json::from_str(text).is_ok_and(|reply| self.reply.fits(&reply))
     }
 
     /// Success or failure; none when the status field is missing or of another type.
@@ -63,15 +78,17 @@ fn refuse(text: &str, error: &serde_json::Error) -> ReplyError {
     }
 }
 
-/// Another row whose status field the reply has, and whose id where the row has one.
+/// Another row whose reply it could be, going by its fields.
 fn look_elsewhere(row: &Dialect, text: &str) -> Option<&'static str> {
+    let reply = serde_json::from_str(text).ok()?;
+    let is_prefixed = |dialect: &Dialect| dialect.framing == Framing::Length32;
     let fits = |other: &&Dialect| {
         let id = other.request.id();
         // An id speaks against rows that have none.
         let field = id.or(row.request.id()).map(|id| id.field);
-        Envelope::open(text, other.reply.ok.field, field).is_ok_and(|envelope| {
-            envelope.id.is_some() == id.is_some() && other.status(&envelope).is_some()
-        })
+        let has_id = field.is_some_and(|field| Value::get(&reply, field).is_some());
+        // A reply found by a length never came from an add-on that sends none, nor the other way round.
+        is_prefixed(other) == is_prefixed(row) && has_id == id.is_some() && other.reply.fits(&reply)
     };
     DIALECTS.iter().filter(|other| other.name != row.name).find(fits).map(|other| other.name)
 }
@@ -109,7 +126,7 @@ fn abridge(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::dialect;
+    use crate::wire::{Scalar, dialect};
 
     fn check(name: &str, reply: &str) -> Result<Checked, ReplyError> {
         dialect(name).unwrap().check_reply(7, reply.as_bytes())
@@ -132,6 +149,26 @@ mod tests {
             check("blender-mcp-server", r#"{"id":7,"success":false,"error":"no"}"#),
             passed(false)
         );
+        assert_eq!(
+            check("category-action", r#"{"id":"7","success":true,"data":{}}"#),
+            passed(true)
+        );
+        assert_eq!(
+            check("category-action", r#"{"id":"7","success":false,"error":{"message":"no"}}"#),
+            passed(false)
+        );
+        assert_eq!(
+            check("blender-ai-mcp", r#"{"request_id":"7","status":"ok","result":null}"#),
+            passed(true)
+        );
+        assert_eq!(
+            check("blender-ai-mcp", r#"{"request_id":"7","status":"error","error":"no"}"#),
+            passed(false)
+        );
+        assert_eq!(check("blender-mcp-pro", r#"{"status":"ok","result":{}}"#), passed(true));
+        assert_eq!(check("blender-mcp-pro", r#"{"status":"error","message":"no"}"#), passed(false));
+        assert_eq!(check("niua", r#"{"ok":true,"result":{}}"#), passed(true));
+        assert_eq!(check("niua", r#"{"ok":false,"error":{"message":"no"}}"#), passed(false));
     }
 
     #[test]
@@ -170,10 +207,34 @@ mod tests {
     }
 
     #[test]
+    fn an_id_sent_as_text_comes_back_as_text() {
+        for (name, field) in [("category-action", "id"), ("blender-ai-mcp", "request_id")] {
+            let ok = match dialect(name).unwrap().reply.ok.equals {
+                Scalar::Text(text) => format!("\"status\":\"{text}\""),
+                Scalar::Flag(flag) => format!("\"success\":{flag}"),
+            };
+            assert_eq!(check(name, &format!(r#"{{"{field}":"7",{ok}}}"#)), passed(true), "{name}");
+            for got in ["7", "\"8\"", "\"07\"", "\"unknown\"", "null"] {
+                let wrong = ReplyError::WrongId { expected: 7, got: got.to_owned() };
+                let reply = format!(r#"{{"{field}":{got},{ok}}}"#);
+                assert_eq!(check(name, &reply), Err(wrong), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn a_failure_from_before_the_id_was_known_is_the_answer() {
         let reply = r#"{"id":null,"success":false,"error":"Invalid JSON: x"}"#;
         assert_eq!(check("blender-mcp-server", reply), passed(false));
         assert_eq!(check("worker", r#"{"status":"error","message":"x"}"#), passed(false));
+        assert_eq!(
+            check("blender-ai-mcp", r#"{"status":"error","error":"Invalid JSON"}"#),
+            passed(false)
+        );
+        let reply = r#"{"id":"unknown","success":false,"error":{"code":"INVALID_JSON"}}"#;
+        assert_eq!(check("category-action", reply), passed(false));
+        // Elsewhere that is an id as any other.
+        assert!(check("worker", r#"{"id":"unknown","status":"error"}"#).is_err());
     }
 
     #[test]
@@ -233,6 +294,48 @@ mod tests {
         let looks_like = Some("worker");
         let missing = ReplyError::MissingStatus { field: "success", looks_like };
         assert_eq!(check("blender-mcp-server", reply), Err(missing));
+        // Two rows share the field, and differ in where the text of a failure stands.
+        let reply = r#"{"id":7,"success":false,"error":{"code":"X","message":"no"}}"#;
+        let looks_like = Some("category-action");
+        let missing = ReplyError::MissingStatus { field: "status", looks_like };
+        assert_eq!(check("worker", reply), Err(missing));
+        let reply = r#"{"ok":false,"error":{"code":"x","message":"no"}}"#;
+        let missing = ReplyError::MissingStatus { field: "status", looks_like: Some("niua") };
+        assert_eq!(check("worker", reply), Err(missing));
+    }
+
+    #[test]
+    fn a_failure_told_as_another_dialect_tells_it_is_that_dialects() {
+        let pairs = [
+            ("category-action", r#"{"id":"7","success":false,"error":"no"}"#, "blender-mcp-server"),
+            (
+                "blender-mcp-server",
+                r#"{"id":7,"success":false,"error":{"code":"X","message":"no"}}"#,
+                "category-action",
+            ),
+            (
+                "blender-mcp-pro",
+                r#"{"request_id":null,"status":"error","error":"no"}"#,
+                "blender-ai-mcp",
+            ),
+            ("blender-ai-mcp", r#"{"status":"error","message":"no"}"#, "blender-mcp-pro"),
+        ];
+        for (row, reply, looks_like) in pairs {
+            assert_eq!(check(row, reply), Err(ReplyError::OtherDialect { looks_like }), "{row}");
+        }
+        // A failure that says nothing at all is nobody else's.
+        assert_eq!(check("worker", r#"{"id":7,"status":"error"}"#), passed(false));
+        assert_eq!(check("blender-mcp-pro", r#"{"status":"error","error":"no"}"#), passed(false));
+    }
+
+    #[test]
+    fn a_reply_found_by_its_length_is_not_taken_for_one_without() {
+        let reply = r#"{"ok":true,"result":{}}"#;
+        let looks_like = Some("niua");
+        let missing = ReplyError::MissingStatus { field: "status", looks_like };
+        assert_eq!(check("worker", reply), Err(missing));
+        let missing = ReplyError::MissingStatus { field: "status", looks_like: None };
+        assert_eq!(check("blender-mcp-pro", reply), Err(missing));
     }
 
     #[test]

@@ -78,7 +78,10 @@ impl Policy {
 impl Dialect {
     /// Whether the add-on takes any type of command, as far as the pool can know.
     pub fn takes_any_kind(&self) -> bool {
-        matches!(self.request.kinds, Kinds::Any)
+        let divides = |member: &Member| {
+            matches!(member, Member::KindBefore { .. } | Member::KindAfter { .. })
+        };
+        self.request.kinds == Kinds::Any && !self.request.members.iter().any(divides)
     }
 
     /// The row as JSON, for those who apply or print it elsewhere.

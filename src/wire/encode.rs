@@ -148,6 +148,11 @@ mod tests {
         Ok(String::from_utf8(frame).unwrap())
     }
 
+    /// A type that the row can say.
+    fn kind(row: &Dialect) -> &'static str {
+        if row.name == "category-action" { "system.execute_python" } else { "execute_code" }
+    }
+
     fn refusal(name: &str, kind: &str, params: &str) -> String {
         encode(name, kind, params).unwrap_err().to_string()
     }
@@ -169,6 +174,47 @@ mod tests {
             sent("blender-mcp-server"),
             "{\"id\":7,\"command\":\"execute_code\",\"params\":{\"code\":\"x = 1\"}}\n"
         );
+        assert_eq!(
+            encode("category-action", "system.execute_python", params).unwrap(),
+            concat!(
+                r#"{"id":"7","type":"command","category":"system","action":"execute_python","#,
+                r#""params":{"code":"x = 1"}}"#,
+                "\n"
+            )
+        );
+        assert_eq!(
+            encode("niua", "system.execute_python", params).unwrap(),
+            concat!(
+                r#"{"command":"system.execute_python","payload":{"code":"x = 1"},"timeout":600}"#,
+                "\n"
+            )
+        );
+        let prefixed = |json: &str| {
+            let prefix = (json.len() as u32).to_be_bytes();
+            [&prefix, json.as_bytes()].concat()
+        };
+        assert_eq!(
+            dialect("blender-ai-mcp").unwrap().encode(7, "scene.list_objects", r#"{"a":"é"}"#),
+            Ok(prefixed(concat!(
+                r#"{"request_id":"7","cmd":"scene.list_objects","args":{"a":"é"},"#,
+                r#""timeout_seconds":240}"#
+            )))
+        );
+        assert_eq!(
+            dialect("blender-mcp-pro").unwrap().encode(7, "execute_python", params),
+            Ok(prefixed(r#"{"command":"execute_python","params":{"code":"x = 1"}}"#))
+        );
+    }
+
+    #[test]
+    fn a_type_in_two_parts_is_divided_at_its_first_point() {
+        let sent = encode("category-action", "mesh.add.cube", "").unwrap();
+        assert!(sent.contains(r#""category":"mesh","action":"add.cube","params":{}"#), "{sent}");
+        assert_eq!(
+            refusal("category-action", "execute_code", "{}"),
+            "the category-action add-on wants a type in two parts, as \"category.action\"; \
+             \"execute_code\" has no '.'"
+        );
     }
 
     #[test]
@@ -183,7 +229,7 @@ mod tests {
     fn params_that_are_no_whole_object_never_go_out() {
         for params in ["{", "{\"a\":1}}", "{\"a\":1},\"type\":\"x\"", "{\"a\":NaN}", "undefined"] {
             for row in DIALECTS.iter() {
-                let refused = row.encode(7, "execute_code", params);
+                let refused = row.encode(7, kind(row), params);
                 assert!(matches!(refused, Err(EncodeError::BadParams { .. })), "{params:?}");
             }
         }
@@ -197,7 +243,8 @@ mod tests {
         for control in ['\0', '\n', '\r', '\x1b'] {
             for row in DIALECTS.iter() {
                 let params = format!("{{\"code\":\"a{control}b\"}}");
-                assert!(row.encode(7, "execute_code", &params).is_err(), "{control:?}");
+                let refused = row.encode(7, kind(row), &params);
+                assert!(matches!(refused, Err(EncodeError::BadParams { .. })), "{control:?}");
             }
         }
         assert!(encode("blender-lab", "execute_code", "{\0\"code\":\"\"}").is_err());
@@ -219,12 +266,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_row_that_needs_it_escapes_characters() {
+    fn only_the_rows_that_need_it_escape_characters() {
         let params = r#"{"code":"'世🎬'"}"#;
         let sent = encode("blender-mcp", "é", params).unwrap();
         assert_eq!(sent, r#"{"type":"\u00e9","params":{"code":"'\u4e16\ud83c\udfac'"}}"#);
-        for row in ["worker", "blender-lab", "blender-mcp-server"] {
-            assert!(encode(row, "execute_code", params).unwrap().contains("世🎬"), "{row}");
+        let sent = encode("category-action", "é.ü", params).unwrap();
+        assert!(sent.is_ascii() && sent.contains(r#""code":"'\u4e16\ud83c\udfac'""#), "{sent}");
+        for row in DIALECTS.iter().filter(|row| !row.policy.ascii) {
+            let frame = row.encode(7, kind(row), params).unwrap();
+            assert!(String::from_utf8_lossy(&frame).contains("世🎬"), "{}", row.name);
         }
     }
 
@@ -265,7 +315,7 @@ mod tests {
             request: RequestShape {
                 kinds: Kinds::Any,
                 members: &[
-                    Member::Id(IdShape { field: "request_id", text: true }),
+                    Member::Id(IdShape { field: "request_id", text: true, unread: "null" }),
                     Member::Constant { field: "type", json: "\"command\"" },
                     Member::KindBefore { field: "category", separator: '.' },
                     Member::KindAfter { field: "action", separator: '.' },

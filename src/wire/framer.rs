@@ -37,6 +37,11 @@ pub enum FrameError {
         /// The byte.
         found: u8,
     },
+    /// Text where a length should be.
+    NotALength {
+        /// The four bytes.
+        found: [u8; 4],
+    },
 }
 
 impl fmt::Display for FrameError {
@@ -48,6 +53,12 @@ impl fmt::Display for FrameError {
             FrameError::Malformed { offset, found } => write!(
                 f,
                 "expected a JSON object at byte {offset} of the reply, found '{}' (0x{found:02x}): \
+                 whatever listens there does not speak this dialect",
+                found.escape_ascii()
+            ),
+            FrameError::NotALength { found } => write!(
+                f,
+                "expected the length of the reply in four bytes, found '{}': \
                  whatever listens there does not speak this dialect",
                 found.escape_ascii()
             ),
@@ -134,6 +145,10 @@ impl Framer {
         };
         let size = u32::from_be_bytes(*prefix) as usize;
         if size > self.max_bytes {
+            // Text read as a length is half a gigabyte at least, and nobody should raise the limit for it.
+            if prefix.iter().all(|byte| is_whitespace(*byte) || matches!(byte, b' '..=b'~')) {
+                return Err(FrameError::NotALength { found: *prefix });
+            }
             return Err(FrameError::TooLarge { limit: self.max_bytes, size });
         }
         let end = prefix.len() + size;
@@ -223,8 +238,20 @@ mod tests {
 
     #[test]
     fn a_declared_length_above_the_limit_is_refused_before_any_payload() {
-        let refused = Err(FrameError::TooLarge { limit: 99, size: 0x7b22_7374 });
-        assert_eq!(one(Framing::Length32, 99, b"{\"st"), refused);
+        let refused = Err(FrameError::TooLarge { limit: 99, size: 100 });
+        assert_eq!(one(Framing::Length32, 99, b"\0\0\0\x64"), refused);
+        let refused = Err(FrameError::TooLarge { limit: 99, size: 0xffff_ffff });
+        assert_eq!(one(Framing::Length32, 99, b"\xff\xff\xff\xff"), refused);
+    }
+
+    #[test]
+    fn text_where_a_length_should_be_is_another_dialect_and_not_a_large_reply() {
+        for text in [b"{\"st", b"HTTP", b"[1,\n"] {
+            let refused = one(Framing::Length32, 99, text).unwrap_err();
+            assert_eq!(refused, FrameError::NotALength { found: *text });
+        }
+        let refused = one(Framing::Length32, 99, b"{\"status\"").unwrap_err().to_string();
+        assert!(refused.contains(r#"found '{\"st'"#), "{refused}");
     }
 
     #[test]

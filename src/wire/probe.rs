@@ -3,7 +3,7 @@
 //! One object that every text dialect can answer, and answers in a shape of its own. Write [`REQUEST`];
 //! if nothing comes within half a second, write [`NUDGE`]; show what came to [`recognise`]. An add-on that is
 //! busy stays silent, so silence says nothing. Length-prefixed add-ons take the request for a length of
-//! 2 GB and stay silent too.
+//! 2 GB and stay silent too: [`can_find`] tells which rows there is an answer from.
 
 use super::dialect::Dialect;
 use super::framer::Framer;
@@ -11,7 +11,8 @@ use super::framing::{Framing, is_whitespace};
 use super::table::DIALECTS;
 use serde_json::Value;
 
-/// The object to send first: a line, and complete JSON in itself.
+/// The object to send first: a line, and complete JSON in itself. It lacks what some add-ons ask for, on
+/// purpose: a complaint is as good an answer, and changes nothing in Blender.
 pub const REQUEST: &[u8] = b"{\"type\":\"execute\",\"id\":\"probe\",\"command\":\"ping\",\
 \"code\":\"result = {}\",\"strict_json\":true,\"params\":{}}\n";
 
@@ -32,6 +33,11 @@ pub enum Verdict {
     Unknown,
 }
 
+/// Whether this row's add-on can answer [`REQUEST`] at all. The others must be configured.
+pub fn can_find(row: &Dialect) -> bool {
+    row.framing != Framing::Length32
+}
+
 /// Recognises the row that answered from everything received so far.
 pub fn recognise(bytes: &[u8]) -> Verdict {
     let frame = match Framer::new(Framing::BareJson, MAX_REPLY_BYTES).scan(bytes) {
@@ -44,37 +50,33 @@ pub fn recognise(bytes: &[u8]) -> Verdict {
     };
     let rest = &bytes[frame.consumed..];
     let mut unfinished = false;
-    for row in DIALECTS.iter().filter(|row| has_shape(row, &reply)) {
+    let mut known = None;
+    for row in DIALECTS.iter().filter(|row| can_find(row) && has_shape(row, &reply)) {
         match closing(row.framing, rest) {
-            Closing::Done => return Verdict::Known(row),
+            // An answer that two rows could have given tells neither.
+            Closing::Done if known.is_some() => return Verdict::Unknown,
+            Closing::Done => known = Some(row),
             Closing::Missing => unfinished = true,
             Closing::Wrong => {}
         }
     }
-    if unfinished { Verdict::NeedMore } else { Verdict::Unknown }
+    match known {
+        Some(row) => Verdict::Known(row),
+        None if unfinished => Verdict::NeedMore,
+        None => Verdict::Unknown,
+    }
 }
 
 /// Whether an object is this row's answer to [`REQUEST`].
 fn has_shape(row: &Dialect, reply: &Value) -> bool {
     let id_fits = match row.request.id() {
-        // Null: it could not read the request.
-        Some(id) => {
-            matches!(reply.get(id.field), Some(Value::Null))
-                || reply.get(id.field).is_some_and(|echo| echo == "probe")
-        }
+        Some(id) => reply
+            .get(id.field)
+            .is_some_and(|echo| echo == "probe" || id.is_unread(&echo.to_string())),
         // An id, though the row has none: another add-on.
         None => reply.get("id").is_none(),
     };
-    let status = reply.get(row.reply.ok.field);
-    let status_fits = match status.and_then(|status| row.reply.ok.equals.compare(status)) {
-        Some(true) => true,
-        Some(false) => {
-            let text = row.reply.message.iter().try_fold(reply, |value, field| value.get(field));
-            text.is_some_and(Value::is_string)
-        }
-        None => false,
-    };
-    id_fits && status_fits
+    id_fits && row.reply.fits(reply)
 }
 
 enum Closing {
@@ -90,6 +92,7 @@ fn closing(framing: Framing, rest: &[u8]) -> Closing {
             Framing::BareJson => Closing::Done,
             Framing::Newline if rest.contains(&b'\n') => Closing::Done,
             Framing::Newline | Framing::Nul => Closing::Missing,
+            // Its length would have come first.
             Framing::Length32 => Closing::Wrong,
         };
     };
@@ -102,6 +105,8 @@ fn closing(framing: Framing, rest: &[u8]) -> Closing {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::{Member, Scalar};
+    use serde_json::json;
 
     fn name(bytes: &[u8]) -> Result<&'static str, Verdict> {
         match recognise(bytes) {
@@ -111,7 +116,7 @@ mod tests {
     }
 
     /// What each add-on answers to [`REQUEST`], followed by [`NUDGE`] where it waits for one.
-    const ANSWERS: [(&str, &[u8]); 8] = [
+    const ANSWERS: [(&str, &[u8]); 11] = [
         ("blender-mcp", b"{\"status\": \"error\", \"message\": \"Unknown command type: execute\"}"),
         ("blender-mcp", b"{\"status\":\"success\",\"result\":{}}"),
         (
@@ -126,12 +131,65 @@ mod tests {
             "blender-mcp-server",
             b"{\"id\": \"probe\", \"success\": false, \"error\": \"Unknown command: ping\"}\n",
         ),
+        // The two below complain of the type and of the command alone.
+        (
+            "category-action",
+            b"{\"id\": \"probe\", \"success\": false, \"error\": {\"code\": \"UNKNOWN_MESSAGE_TYPE\", \
+              \"message\": \"Unknown message type: execute\"}}\n",
+        ),
+        (
+            "niua",
+            b"{\"ok\": false, \"error\": {\"code\": \"unknown_tool\", \
+              \"message\": \"unknown command: ping\"}}\n",
+        ),
+        ("niua", b"{\"ok\": true, \"result\": {}}\n"),
     ];
 
     #[test]
     fn each_add_on_is_known_by_its_answer() {
         for (row, answer) in ANSWERS {
             assert_eq!(name(answer), Ok(row), "{}", answer.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn each_row_that_can_be_found_has_an_answer_here() {
+        for row in &DIALECTS {
+            let answered = ANSWERS.iter().any(|(name, _)| *name == row.name);
+            assert_eq!(answered, can_find(row), "{}", row.name);
+        }
+    }
+
+    /// A success and a failure as the row's add-on would answer, framed.
+    fn replies(row: &Dialect) -> [Vec<u8>; 2] {
+        let shape = row.reply;
+        let id = row.request.id().map(|id| (id.field, Value::from("probe")));
+        let body = |ok: Scalar, path: &[&'static str], value: Value| {
+            let (first, deeper) = path.split_first().unwrap();
+            let value = deeper.iter().rfold(value, |value, field| json!({ *field: value }));
+            let ok = match ok {
+                Scalar::Text(text) => Value::from(text),
+                Scalar::Flag(flag) => Value::from(flag),
+            };
+            let fields = [(shape.ok.field, ok), (*first, value)].into_iter().chain(id.clone());
+            let object: serde_json::Map<_, _> =
+                fields.map(|(field, value)| (field.to_owned(), value)).collect();
+            row.framing.wrap(Value::from(object).to_string().into_bytes())
+        };
+        let no = match shape.ok.equals {
+            Scalar::Text(_) => Scalar::Text("error"),
+            Scalar::Flag(flag) => Scalar::Flag(!flag),
+        };
+        [body(shape.ok.equals, &[shape.result], json!({})), body(no, shape.message, "no".into())]
+    }
+
+    #[test]
+    fn whatever_a_row_answers_never_fits_another() {
+        for row in &DIALECTS {
+            for reply in replies(row) {
+                let expected = can_find(row).then_some(row.name).ok_or(Verdict::Unknown);
+                assert_eq!(name(&reply), expected, "{}", reply.escape_ascii());
+            }
         }
     }
 
@@ -157,18 +215,28 @@ mod tests {
         assert_eq!(name(answer), Ok("blender-mcp-server"));
         let answer = b"{\"id\":null,\"status\":\"error\",\"message\":\"bad JSON\"}\n";
         assert_eq!(name(answer), Ok("worker"));
+        let answer = b"{\"id\":\"unknown\",\"success\":false,\"error\":{\"message\":\"\"}}\n";
+        assert_eq!(name(answer), Ok("category-action"));
+        let answer = b"{\"id\":\"unknown\",\"success\":false,\"error\":\"\"}\n";
+        assert_eq!(name(answer), Err(Verdict::Unknown));
     }
 
     #[test]
     fn anything_else_is_unknown() {
-        let strange: [&[u8]; 10] = [
+        let strange: [&[u8]; 15] = [
             b"HTTP/1.1 400 Bad Request\r\n",
             b"SSH-2.0-OpenSSH\r\n",
             b"\0\0\0\x10{\"status\":\"ok\"}",
             b"[]\n",
             b"{nonsense}",
             b"{\"jsonrpc\":\"2.0\",\"error\":{},\"id\":null}\n",
-            b"{\"id\":\"probe\",\"success\":false,\"error\":{\"code\":1,\"message\":\"no\"}}\n",
+            b"{\"id\":\"probe\",\"success\":false,\"error\":{\"code\":1,\"message\":2}}\n",
+            b"{\"id\":\"probe\",\"success\":false,\"error\":{\"code\":1}}\n",
+            // Which of the two that say so would be seen by its result.
+            b"{\"id\":\"probe\",\"success\":true}\n",
+            b"{\"id\":\"probe\",\"ok\":true,\"result\":{}}\n",
+            b"{\"ok\":false,\"error\":\"no\"}\n",
+            b"{\"ok\":1,\"result\":{}}\n",
             b"{\"id\":\"other\",\"status\":\"error\",\"message\":\"\"}\n",
             b"{\"status\":\"error\"}",
             b"{\"status\":\"success\"}\0",
@@ -185,17 +253,33 @@ mod tests {
     }
 
     #[test]
-    fn the_request_is_one_line_and_one_object_with_what_each_row_asks_for() {
+    fn the_request_is_one_line_and_one_object_with_what_names_a_command() {
         let (line, newline) = REQUEST.split_at(REQUEST.len() - 1);
         assert_eq!(newline, b"\n");
         assert!(!line.contains(&b'\n') && line.is_ascii());
         let request: Value = serde_json::from_slice(line).unwrap();
-        for row in &DIALECTS {
-            for member in row.request.members {
+        for row in DIALECTS.iter().filter(|row| can_find(row)) {
+            let names_it = row.request.members.iter().filter(|member| {
+                matches!(
+                    member,
+                    Member::Id(_)
+                        | Member::Kind { .. }
+                        | Member::Param { .. }
+                        | Member::Constant { field: "type", .. }
+                )
+            });
+            for member in names_it {
                 assert!(request.get(member.field()).is_some(), "{} {member:?}", row.name);
             }
         }
         assert_eq!(request["strict_json"], true);
         assert_eq!(request["id"], "probe");
+        assert_eq!(request["params"], json!({}));
+    }
+
+    #[test]
+    fn a_length_prefixed_add_on_takes_the_request_for_a_length_it_waits_for_in_vain() {
+        let (prefix, rest) = REQUEST.split_first_chunk::<4>().unwrap();
+        assert!(u32::from_be_bytes(*prefix) as usize > 1_000_000_000 + rest.len());
     }
 }

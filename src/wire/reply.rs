@@ -1,7 +1,8 @@
 //! The shape of a row's replies: where success, result and failure stand.
 //!
 //! Data, and how a value compares with it; `check` applies it here, and whoever parses the reply applies
-//! the same row from [`Dialect::describe`](super::Dialect::describe).
+//! the same row from [`Dialect::describe`](super::Dialect::describe). Telling add-ons apart by their
+//! replies takes more than the status field: several share it.
 
 use serde_json::{Value, json};
 
@@ -63,6 +64,21 @@ impl Scalar {
 }
 
 impl ReplyShape {
+    /// Whether a reply looks like this add-on's: its status field, and with it the result of a success or
+    /// the text of a failure where this add-on puts it.
+    pub(super) fn fits(&self, reply: &Value) -> bool {
+        let status = reply.get(self.ok.field);
+        match status.and_then(|status| self.ok.equals.compare(status)) {
+            Some(true) => reply.get(self.result).is_some(),
+            Some(false) => self
+                .message
+                .iter()
+                .try_fold(reply, |value, field| value.get(field))
+                .is_some_and(Value::is_string),
+            None => false,
+        }
+    }
+
     /// The shape as JSON.
     pub(super) fn describe(&self) -> Value {
         json!({

@@ -24,6 +24,11 @@ pub enum ReplyError {
         /// The dialect the reply has the shape of, if any.
         looks_like: Option<&'static str>,
     },
+    /// A failure whose text stands where another row has it.
+    OtherDialect {
+        /// The dialect the reply has the shape of.
+        looks_like: &'static str,
+    },
     /// An answer to something else.
     WrongId {
         /// The id sent.
@@ -47,6 +52,9 @@ impl fmt::Display for ReplyError {
                     Some(dialect) => write!(f, "; it looks like the dialect '{dialect}'"),
                     None => write!(f, ": the endpoint speaks another dialect"),
                 }
+            }
+            ReplyError::OtherDialect { looks_like } => {
+                write!(f, "the reply is a failure as the dialect '{looks_like}' tells it")
             }
             ReplyError::WrongId { expected, got } => {
                 write!(f, "the reply answers another command: expected id {expected}, got {got}")

@@ -18,12 +18,20 @@ pub struct IdShape {
     pub field: &'static str,
     /// Sent as a string, for add-ons that insist on one; else as a number.
     pub text: bool,
+    /// What a failure bears for an id when the add-on could not read the request, as JSON. A missing
+    /// id counts as `null`.
+    pub unread: &'static str,
 }
 
 impl IdShape {
     /// The id as JSON.
     pub(super) fn json(self, id: u64) -> String {
         if self.text { format!("\"{id}\"") } else { id.to_string() }
+    }
+
+    /// Whether an id, as JSON, is the one of a request that could not be read.
+    pub(super) fn is_unread(self, json: &str) -> bool {
+        json == "null" || json == self.unread
     }
 }
 

@@ -30,7 +30,7 @@ impl Connection {
                 .fault(Code::ReplyTooLarge, format!("the reply of {name} is larger than maxReplyBytes ({limit}); {size} bytes had come or were announced"))
                 .detail("limitBytes", *limit)
                 .detail("receivedBytes", *size),
-            FrameError::Malformed { .. } => self.fault(
+            FrameError::Malformed { .. } | FrameError::NotALength { .. } => self.fault(
                 Code::Protocol,
                 format!("{name} answered with something that is not {dialect}: {}", excerpt(bytes)),
             ),

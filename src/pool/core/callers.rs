@@ -25,7 +25,9 @@ impl<F: Face> Core<F> {
     ) -> Result<RequestKey, Fault> {
         let Ask { kind, endpoint, .. } = ask;
         if let Kind::RunHeld(lease) = kind {
-            self.check_holder(lease)?;
+            if !self.in_hook(lease) {
+                self.check_holder(lease)?;
+            }
         } else {
             self.begin_check_out(kind, endpoint, fx)?;
         }
@@ -62,6 +64,7 @@ impl<F: Face> Core<F> {
                 }
                 if waits {
                     self.mind_patience(endpoint, now);
+                    self.mind_queue(fx);
                 }
             }
             Kind::RunHeld(lease) => {
@@ -278,9 +281,6 @@ impl<F: Face> Core<F> {
     pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
         if let Some(fault) = self.lost.get(&lease) {
             return Err(fault.clone());
-        }
-        if self.in_hook(lease) {
-            return Ok(());
         }
         if self.table.is_held(lease)
             && self.slots[lease.slot as usize].held

@@ -34,6 +34,7 @@ impl<F: Face> Core<F> {
             self.end_reports(now, fx);
             for at in 0..self.slots.len() as u32 {
                 self.drop_opening(at, Reason::PoolClosed, fx);
+                self.drop_check(at, Reason::PoolClosed, fx);
             }
         }
         match deadline {
@@ -71,6 +72,13 @@ impl<F: Face> Core<F> {
                     self.interrupt(at, Reason::PoolClosed, fault, fx);
                 }
                 State::Idle => self.retire(at, Reason::PoolClosed, None, fx),
+                State::Unusable if self.slots[at as usize].hook.is_some() => {
+                    let fault = Fault::new(
+                        Code::Closed,
+                        "the pool was closed while user code ran on this connection",
+                    );
+                    self.interrupt(at, Reason::PoolClosed, fault, fx);
+                }
                 State::Unusable => {
                     if let Some(resource) = self.slots[at as usize].resource.clone() {
                         fx.push(Effect::Close { resource });
@@ -87,7 +95,9 @@ impl<F: Face> Core<F> {
         let fault = self.about(at, fault);
         let running = self.slots[at as usize].running.map(|key| self.take_out(key));
         self.take_away(at, reason, fault.clone(), fx);
-        let Some(resource) = self.slots[at as usize].resource.clone() else {
+        let slot = &self.slots[at as usize];
+        let endpoint = slot.endpoint;
+        let Some(resource) = slot.resource.clone() else {
             return;
         };
         if let Some(request) = running {
@@ -98,7 +108,11 @@ impl<F: Face> Core<F> {
                 return;
             }
         }
-        fx.push(Effect::Close { resource });
+        if drain && self.endpoints[endpoint].habits.quiet {
+            self.endpoints[endpoint].farewells.push(at);
+        } else {
+            fx.push(Effect::Close { resource });
+        }
     }
 
     pub(super) fn check_closed(&mut self, now: Instant, fx: &mut Effects<F>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Name, Running, Timer};
-use crate::fault::{Code, Delivered, Fault};
+use crate::fault::{Cause, Code, Delivered, Fault};
 use crate::pool::event::{Event, Reason};
 use crate::pool::face::Face;
 use crate::pool::pulse::Pulse;
@@ -46,10 +46,11 @@ impl<F: Face> Core<F> {
         if state == State::InUse && self.slots[at as usize].lease.is_some() {
             self.check_in(at, Instant::now(), fx);
         }
-        self.drop_recycling(at, &fault, fx);
+        self.end_hook(at, reason, &fault, fx);
         let slot = &mut self.slots[at as usize];
-        slot.since = Instant::now();
         if slot.reason.is_none() {
+            slot.since = Instant::now();
+            slot.warned = false;
             slot.reason = Some(reason);
             slot.why = matches!(reason, Reason::Error | Reason::Unhealthy).then(|| fault.clone());
         }
@@ -151,13 +152,8 @@ impl<F: Face> Core<F> {
         if self.slots[at as usize].id != id {
             return;
         }
-        if self.table.read(at).0 == State::Initializing {
-            if let Some(reason) = self.slots[at as usize].reason {
-                // It was told to go while user code ran on it.
-                self.give_up_opening(at, None, reason, fx);
-                self.serve(now, fx);
-                return self.check_closed(now, fx);
-            }
+        let opening = self.table.read(at).0 == State::Initializing;
+        if opening && self.slots[at as usize].resource.is_none() {
             // It was gone before anybody could say that it was open.
             let fault =
                 fault.unwrap_or_else(|| self.lost_fault(at, "the connection ended as it opened"));
@@ -180,10 +176,13 @@ impl<F: Face> Core<F> {
                 self.go_back(key, fx);
             }
         }
-        self.check_ended(at, &lost, fx);
+        self.check_ended(at, &lost, now, fx);
         self.take_away(at, Reason::Error, lost, fx);
         let flew = self.slots[at as usize].in_flight;
         self.end_flight(at);
+        if opening {
+            return self.opening_ended(at, now, fx);
+        }
         let slot = &mut self.slots[at as usize];
         let reason = slot.reason.unwrap_or(Reason::Error);
         let why = slot.why.take();
@@ -206,6 +205,23 @@ impl<F: Face> Core<F> {
         self.check_closed(now, fx);
     }
 
+    /// What a slot held is gone, and user code was not done with it: nothing was opened.
+    fn opening_ended(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        let slot = &mut self.slots[at as usize];
+        let (id, reason, why) = (slot.id, slot.reason.unwrap_or(Reason::Error), slot.why.take());
+        if reason != Reason::Error {
+            self.give_up_opening(at, None, reason, fx);
+            self.serve(now, fx);
+            return self.check_closed(now, fx);
+        }
+        let why = why.unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        let cause = why.cause_of().cloned().unwrap_or_else(|| Cause::text(why.message()));
+        let fault = Fault::new(Code::Connect, format!("onConnect was not passed: {}", why.message()))
+            .advice("Look at what onConnect does; a connection that it turns down is closed, and another is tried.")
+            .cause(cause);
+        self.open_failed(at, id, self.about(at, fault), now, fx);
+    }
+
     /// Bytes came that nobody had asked for.
     pub(in crate::pool) fn desync(&mut self, at: u32, id: u64, fault: Fault, fx: &mut Effects<F>) {
         if self.slots[at as usize].id == id {
@@ -220,6 +236,7 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn empty_slot(&mut self, at: u32) {
+        self.end_flight(at);
         let slot = &mut self.slots[at as usize];
         let endpoint = &mut self.endpoints[slot.endpoint];
         endpoint.orphan(at);

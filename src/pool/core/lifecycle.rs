@@ -119,7 +119,14 @@ impl<F: Face> Core<F> {
                         .advice("See delivered for whether the command may have run; call ready() when Blender is there again.");
                 self.interrupt(at, Reason::Stale, fault, fx);
             }
-            // What is under a check or a hook is found to be stale when that is over.
+            State::Unusable if self.slots[at as usize].check.is_some() => {
+                self.drop_check(at, Reason::Stale, fx);
+            }
+            State::Unusable if interrupt && self.slots[at as usize].hook.is_some() => {
+                let fault = self.lost_fault(at, "the pool was cleared");
+                self.interrupt(at, Reason::Stale, fault, fx);
+            }
+            // What is under a hook is found to be stale when that is over.
             State::InUse | State::Unusable => {}
             State::Empty | State::Created | State::Closed => {}
         }
@@ -175,21 +182,18 @@ impl<F: Face> Core<F> {
 
     /// Ends the attempt to open something for a slot, or what user code does on what was opened.
     pub(super) fn drop_opening(&mut self, at: u32, reason: Reason, fx: &mut Effects<F>) {
-        if self.table.read(at).0 != State::Initializing {
+        let going = self.slots[at as usize].reason.is_some();
+        if self.table.read(at).0 != State::Initializing || going {
             return;
         }
         let slot = &mut self.slots[at as usize];
-        match slot.resource.clone() {
-            Some(resource) => {
-                slot.reason = Some(reason);
-                fx.push(Effect::Close { resource });
-            }
-            None => {
-                if let Some(handle) = slot.opening.take() {
-                    fx.push(Effect::Abort(handle));
-                }
-                self.give_up_opening(at, None, reason, fx);
-            }
+        if slot.resource.is_some() {
+            let fault = self.lost_fault(at, "the connection was closed as it opened");
+            return self.interrupt(at, reason, fault, fx);
         }
+        if let Some(handle) = slot.opening.take() {
+            fx.push(Effect::Abort(handle));
+        }
+        self.give_up_opening(at, None, reason, fx);
     }
 }

@@ -6,9 +6,13 @@
 //!
 //! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
 //! - `serving`: who is next. `opening`, `outcomes`, `leaving`: the way of a slot.
-//! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old, too few or stuck.
-//! - `health`: checks. `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
+//! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
+//!   what is stuck.
+//! - `health`: one check. `rounds`: who is checked when. `report`: how everything does.
+//! - `alerts`: figures that are where they should not be.
+//! - `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
+mod alerts;
 mod callers;
 mod closing;
 mod health;
@@ -18,11 +22,14 @@ mod lifecycle;
 mod opening;
 mod outcomes;
 mod patience;
+mod report;
 mod requests;
+mod rounds;
 mod serving;
 mod slot;
 pub(super) mod time;
 mod upkeep;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,11 +39,13 @@ use slab::Slab;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::codel::Codel;
 use super::deadlines::Deadlines;
 use super::endpoint::{Endpoint, Lines};
 use super::event::{Event, Failed, Name, Observed};
 use super::face::{CloseReport, Face, Grant, Habits, HookCall};
 use super::fifo::Fifo;
+use super::line::Line;
 use super::request::{Kind, Request, RequestKey};
 use super::settings::Settings;
 use super::state::State;
@@ -65,7 +74,6 @@ pub(super) enum Effect<F: Face> {
     Check {
         resource: Arc<F::Resource>,
         slot: u32,
-        id: u64,
         exchange: u64,
     },
     Grant {
@@ -124,6 +132,8 @@ pub(super) enum Timer {
     Hook { slot: u32, number: u64 },
     /// The next round of checks.
     Round,
+    /// The report of this number has had its time.
+    Report(u64),
     /// Something may be too old, too few or stuck.
     Upkeep,
     /// Closing the pool has taken long enough.
@@ -184,7 +194,10 @@ pub(super) struct Core<F: Face> {
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
     lost: HashMap<Lease, Fault>,
-    health: health::Rounds<F>,
+    health: rounds::Rounds<F>,
+    last_hook: u64,
+    alarms: alerts::Alarms,
+    codel: Codel,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
@@ -215,7 +228,10 @@ impl<F: Face> Core<F> {
             last_order: 0,
             begun: false,
             lost: HashMap::new(),
-            health: health::Rounds::default(),
+            health: rounds::Rounds::default(),
+            last_hook: 0,
+            alarms: alerts::Alarms::default(),
+            codel: Codel::default(),
             closing_since: None,
             report: CloseReport::default(),
             settings,
@@ -224,9 +240,7 @@ impl<F: Face> Core<F> {
         if let Some(interval) = core.settings.upkeep_interval {
             core.deadlines.insert(now + interval, Timer::Upkeep);
         }
-        if let Some(interval) = core.settings.health.interval {
-            core.deadlines.insert(now + interval, Timer::Round);
-        }
+        core.plan_rounds(now);
         core
     }
 
@@ -326,7 +340,7 @@ fn line<'a>(
     endpoints: &'a mut [Endpoint],
     kind: Kind,
     endpoint: Option<usize>,
-) -> &'a mut Fifo {
+) -> &'a mut Line {
     let lines = match endpoint {
         Some(endpoint) => &mut endpoints[endpoint].lines,
         None => anywhere,

@@ -139,10 +139,11 @@ impl<F: Face> Core<F> {
         place.dialling -= 1;
         place.hushed = place.dialling > 0 && place.habits.quiet;
         place.habits = opened.habits;
-        if opened.proven {
-            self.prove(endpoint, now, fx);
-        }
-        if !self.begin_connect_hook(at, now, fx) {
+        // An endpoint that user code turns down every time must not look as if it came back.
+        if !self.begin_connect_hook(at, opened.proven, now, fx) {
+            if opened.proven {
+                self.prove(endpoint, now, fx);
+            }
             self.opened_for_good(at, now, fx);
         }
         self.serve(now, fx);
@@ -159,6 +160,8 @@ impl<F: Face> Core<F> {
         let took = now.saturating_duration_since(slot.opened_at);
         slot.opened_at = now;
         slot.used_at = now;
+        slot.seen_at = now;
+        slot.checked_at = now;
         slot.since = now;
         slot.expires_at = expires_at;
         slot.order = order;
@@ -174,6 +177,7 @@ impl<F: Face> Core<F> {
             endpoint,
             took,
         });
+        self.report_opened(at, took);
     }
 
     /// Nothing could be opened for slot `at`.
@@ -213,6 +217,7 @@ impl<F: Face> Core<F> {
             place.dialling -= 1;
             place.hushed = place.dialling > 0 && place.habits.quiet;
         }
+        self.report_not_opened(id, fault.as_ref());
         self.count_at(endpoint, |counters| counters.closed(reason));
         self.tell_of(at, Name::ConnectionClosed, fx, |_| Event::ConnectionClosed {
             id,

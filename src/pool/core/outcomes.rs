@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::pool::event::Reason;
 use crate::pool::face::Face;
 use crate::pool::request::{Kind, Request, RequestKey};
+use crate::pool::state::State;
 
 impl<F: Face> Core<F> {
     /// The job that was started on `at` is over. What the slot holds is fit for more, or else it
@@ -30,7 +31,10 @@ impl<F: Face> Core<F> {
         let endpoint = self.slots[at as usize].endpoint;
         self.count_at(endpoint, |counters| counters.command_errors += u64::from(failed));
         self.note_command(at, now);
-        self.prove(endpoint, now, fx);
+        if self.table.read(at).0 != State::Initializing {
+            // Of what is being opened, the whole attempt decides.
+            self.prove(endpoint, now, fx);
+        }
         let request = self.take_out(key);
         if fit {
             self.end_flight(at);
@@ -47,6 +51,11 @@ impl<F: Face> Core<F> {
         let slot = &self.slots[at as usize];
         let (endpoint, took) = (slot.endpoint, now.saturating_duration_since(slot.used_at));
         self.note_at(endpoint, |tally| tally.command.note(took));
+        self.endpoints[endpoint].pulse.beat(took);
+        let slot = &mut self.slots[at as usize];
+        slot.seen_at = now;
+        // Its latency is that of its checks: a job takes as long as it takes.
+        slot.pulse.failures = 0;
     }
 
     /// The job that was started on `at` is over and broke what the slot holds; that it
@@ -56,10 +65,11 @@ impl<F: Face> Core<F> {
         at: u32,
         id: u64,
         fault: &Fault,
+        now: Instant,
         fx: &mut Effects<F>,
     ) -> Option<Arc<F::Job>> {
         if self.slots[at as usize].id == id && self.slots[at as usize].check.is_some() {
-            self.check_failed(at, fault, fx);
+            self.check_failed(at, fault, now, fx);
             return None;
         }
         let key = self.running_on(at, id)?;
@@ -138,12 +148,17 @@ impl<F: Face> Core<F> {
                 self.retire(at, Reason::Error, Some(&fault), fx);
             }
         }
-        // Those at rest there have not dialled yet either; what listens next may be something else.
-        while let Some(idle) = self.table.find_idle(&self.endpoints[endpoint].members, at) {
-            self.retire(idle, Reason::Error, Some(&fault), fx);
-        }
+        self.retire_at_rest(endpoint, &fault, fx);
         self.note_failure(endpoint, began, fault, now, fx);
         self.serve(now, fx);
+    }
+
+    /// Those at rest at an endpoint where nothing could be opened have not dialled yet either; what
+    /// listens there next may be something else.
+    pub(super) fn retire_at_rest(&mut self, endpoint: usize, fault: &Fault, fx: &mut Effects<F>) {
+        while let Some(idle) = self.table.find_idle(&self.endpoints[endpoint].members, 0) {
+            self.retire(idle, Reason::Error, Some(fault), fx);
+        }
     }
 
     /// The job can never run where it was started; nothing was sent and the slot is as it was.
@@ -205,19 +220,21 @@ impl<F: Face> Core<F> {
     /// Nobody claims the slot any more.
     pub(super) fn vacate(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
         if self.slots[at as usize].hook.is_some() {
-            // Its jobs are done, the hook is not.
-            return;
+            return self.hook_rests(at, now, fx);
         }
         self.last_order += 1;
         let order = self.last_order;
         let slot = &mut self.slots[at as usize];
         slot.used_at = now;
         slot.order = order;
-        if let Some(reason) = self.unfit(at, now) {
+        let by_hook = self.leaves_by_hook(at);
+        // Its holder asked for the hook, and waits for it: then it runs, whatever becomes of the slot.
+        let asked_for = by_hook && self.slots[at as usize].recycling.is_some();
+        if !asked_for && let Some(reason) = self.unfit(at, now) {
             return self.retire(at, reason, None, fx);
         }
-        if self.begin_leaving_hook(at, now, fx) {
-            return;
+        if by_hook {
+            return self.begin_leaving_hook(at, now, fx);
         }
         self.check_in(at, now, fx);
         let slot = &mut self.slots[at as usize];

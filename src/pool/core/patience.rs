@@ -57,7 +57,7 @@ impl<F: Face> Core<F> {
     /// It answered: whatever failed there before is over.
     pub(super) fn prove(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
         let endpoint = &mut self.endpoints[at];
-        endpoint.prove();
+        endpoint.prove(now);
         if let Some(since) = endpoint.down_since.take() {
             let down = now.saturating_duration_since(since);
             self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });
@@ -91,7 +91,8 @@ impl<F: Face> Core<F> {
                 continue;
             }
             while let Some(index) =
-                line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at)).first()
+                line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at))
+                    .oldest(&self.requests)
             {
                 let queued_at = self.requests[index].queued_at;
                 let over = queued_at + patience;

@@ -1,7 +1,8 @@
 //! Who is next.
 //!
-//! The order in which callers are served is the order in which they came, with three exceptions,
-//! each so that nobody waits for what is not needed:
+//! The order in which callers are served is that of their priorities, and within one that in which
+//! they came ([`Line`] sees to it that nobody starves), with three exceptions, each so that nobody
+//! waits for what is not needed:
 //! - a caller who wants to *hold* a slot may pass one whose *job* waits for its turn at a busy
 //!   endpoint, as long as a slot is left for jobs;
 //! - a job of a holder needs no slot, only its turn;
@@ -10,11 +11,12 @@
 use tokio::time::Instant;
 
 use super::{Core, Effect, Effects, Name, Phase, Timer, line};
+use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
 use crate::pool::event::Event;
 use crate::pool::face::{Face, Grant};
-use crate::pool::fifo::Fifo;
-use crate::pool::request::{Kind, Place, RequestKey};
+use crate::pool::line::{Line, Rank};
+use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::settings::IdleOrder;
 use crate::pool::table::Lease;
 
@@ -26,6 +28,10 @@ impl<F: Face> Core<F> {
         self.put_back();
         self.open_missing(now, fx);
         self.fill(now, fx);
+        if self.phase.is_open() {
+            self.begin_checks(now, fx);
+            self.go_on_reporting(now, fx);
+        }
         // Opening may have had to make room first.
         self.say_farewells(now, fx);
         if self.phase == Phase::Closing {
@@ -51,6 +57,7 @@ impl<F: Face> Core<F> {
             let key = self.key_of(index);
             match self.requests[index].kind {
                 Kind::RunHeld(lease) => {
+                    self.pass_others(self.slots[lease.slot as usize].endpoint, index);
                     let slot = &mut self.slots[lease.slot as usize];
                     slot.turn = None;
                     self.endpoints[slot.endpoint].turns.leave(&mut self.requests, index);
@@ -60,6 +67,9 @@ impl<F: Face> Core<F> {
                     let is_freed = self.freed.is_some_and(|freed| freed.slot == slot);
                     if !is_freed && let Some(reason) = self.perished(slot, now) {
                         self.retire(slot, reason, None, fx);
+                        continue;
+                    }
+                    if self.drop_waiting(key, now, fx) {
                         continue;
                     }
                     let claimed = match self.freed.take_if(|freed| freed.slot == slot) {
@@ -72,6 +82,7 @@ impl<F: Face> Core<F> {
                         break;
                     };
                     self.slots[slot as usize].lease = Some(lease);
+                    self.pass_others(self.slots[slot as usize].endpoint, index);
                     self.check_out(slot, index, now, fx);
                     if kind == Kind::Hold {
                         self.grant(key, lease, now, fx);
@@ -88,51 +99,48 @@ impl<F: Face> Core<F> {
 
     /// Who is next, and (unless it has its slot already) which slot it gets.
     pub(super) fn pick(&self, now: Instant) -> Option<(usize, u32)> {
-        let mut best: Option<(u64, usize, u32)> = None;
-        let mut offer = |index: Option<usize>, slot: u32| {
-            if let Some(index) = index {
-                let number = self.requests[index].number;
-                if best.is_none_or(|(first, ..)| number < first) {
-                    best = Some((number, index, slot));
-                }
+        let mut best: Option<(Rank, usize, u32)> = None;
+        let mut offer = |line: &Line, slot: u32| {
+            if let Some(rank) = line.rank(&self.requests)
+                && best.is_none_or(|(first, ..)| rank < first)
+                && let Some(index) = line.first(&self.requests)
+            {
+                best = Some((rank, index, slot));
             }
         };
-        let first_run = self.first_number(&self.anywhere.runs, |endpoint| &endpoint.lines.runs);
+        let first_run = self.first_run();
         // A holder passes waiting jobs only while a slot is left for them.
-        let may_hold = |index: &usize| {
-            first_run.is_none_or(|run| self.requests[*index].number < run)
-                || self.held + 1 < self.settings.max_slots as usize
+        let may_hold = |line: &Line| {
+            self.held + 1 < self.settings.max_slots as usize
+                || first_run
+                    .is_none_or(|run| line.rank(&self.requests).is_some_and(|hold| hold < run))
         };
         let mut least: Option<(usize, u32)> = None;
         let mut idle_anywhere: Option<(usize, u32)> = None;
         for (at, endpoint) in self.endpoints.iter().enumerate() {
             let may_start = endpoint.permits() > 0;
             if may_start
-                && let Some(first) = endpoint.turns.first()
-                && !self.waits_to_open(at, self.requests[first].number, now)
+                && let Some(rank) = endpoint.turns.rank(&self.requests)
+                && !self.waits_to_open(at, rank, now)
             {
-                offer(Some(first), 0);
+                offer(&endpoint.turns, 0);
             }
             let Some(idle) = self.idle_at(at) else {
                 continue;
             };
-            offer(endpoint.lines.holds.first().filter(may_hold), idle);
+            if may_hold(&endpoint.lines.holds) {
+                offer(&endpoint.lines.holds, idle);
+            }
             if idle_anywhere.is_none_or(|(load, _)| endpoint.in_flight < load) {
                 idle_anywhere = Some((endpoint.in_flight, idle));
             }
             if may_start {
-                let first = endpoint
-                    .lines
-                    .runs
-                    .first()
-                    .into_iter()
-                    .chain(self.anywhere.runs.first())
-                    .map(|r| self.requests[r].number)
-                    .min();
-                if first.is_some_and(|number| self.waits_to_open(at, number, now)) {
+                let firsts = [&endpoint.lines.runs, &self.anywhere.runs];
+                let first = firsts.iter().filter_map(|line| line.rank(&self.requests)).min();
+                if first.is_some_and(|rank| self.waits_to_open(at, rank, now)) {
                     continue;
                 }
-                offer(endpoint.lines.runs.first(), idle);
+                offer(&endpoint.lines.runs, idle);
                 if least
                     .is_none_or(|(other, _)| endpoint.in_flight < self.endpoints[other].in_flight)
                 {
@@ -141,17 +149,19 @@ impl<F: Face> Core<F> {
             }
         }
         if let Some((_, idle)) = idle_anywhere {
-            offer(self.anywhere.holds.first().filter(may_hold), idle);
+            if may_hold(&self.anywhere.holds) {
+                offer(&self.anywhere.holds, idle);
+            }
         }
         if let Some((_, idle)) = least {
-            offer(self.anywhere.runs.first(), idle);
+            offer(&self.anywhere.runs, idle);
         }
         best.map(|(_, index, slot)| (index, slot))
     }
 
-    /// On a quiet endpoint, opening needs a moment in which nothing runs. Whoever came before
-    /// request `number` and needs something opened there gets that moment first.
-    pub(super) fn waits_to_open(&self, at: usize, number: u64, now: Instant) -> bool {
+    /// On a quiet endpoint, opening needs a moment in which nothing runs. Whoever goes before one of
+    /// this rank and needs something opened there gets that moment first.
+    fn waits_to_open(&self, at: usize, rank: Rank, now: Instant) -> bool {
         let endpoint = &self.endpoints[at];
         endpoint.habits.quiet
             && self.is_missed_at(endpoint, now)
@@ -164,8 +174,8 @@ impl<F: Face> Core<F> {
                 &endpoint.lines.runs,
             ]
             .iter()
-            .filter_map(|line| line.first())
-            .any(|first| self.requests[first].number < number)
+            .filter_map(|line| line.rank(&self.requests))
+            .any(|first| first < rank)
     }
 
     /// A slot of this endpoint that can be given out.
@@ -192,6 +202,30 @@ impl<F: Face> Core<F> {
         })
     }
 
+    /// Drops the one who is next, if everybody waits for too long: see [`Codel`](crate::pool::codel).
+    fn drop_waiting(&mut self, key: RequestKey, now: Instant, fx: &mut Effects<F>) -> bool {
+        let Some(settings) = self.settings.codel else {
+            return false;
+        };
+        let Request { queued_at, endpoint, .. } = self.requests[key.index];
+        let waited = now.saturating_duration_since(queued_at);
+        let alone = self.waiting() == 1;
+        if !self.codel.drops(settings, waited, alone, now) {
+            return false;
+        }
+        self.count_for(endpoint, |counters| counters.dropped += 1);
+        let (waited, target) = (waited.as_millis(), settings.target.as_millis());
+        let message = format!(
+            "dropped after waiting {waited} ms: all calls have been waiting for longer than queueTargetMs ({target} ms) for a while"
+        );
+        let fault = Fault::new(Code::QueueFull, message)
+            .advice("Slow the callers down and try again later, raise maxConnections, or raise queueTargetMs.")
+            .detail("waitedMs", waited as u64)
+            .detail("targetMs", target as u64);
+        self.turn_down(key, fault, now, fx);
+        true
+    }
+
     /// A slot was claimed for a request.
     fn check_out(&mut self, at: u32, index: usize, now: Instant, fx: &mut Effects<F>) {
         let waited = now.saturating_duration_since(self.requests[index].queued_at);
@@ -204,7 +238,7 @@ impl<F: Face> Core<F> {
             endpoint,
             waited,
         });
-        self.mind_wait(waited, fx);
+        self.mind_wait(endpoint, waited, now, fx);
     }
 
     /// A slot is not claimed any more.
@@ -219,14 +253,26 @@ impl<F: Face> Core<F> {
         });
     }
 
-    pub(super) fn first_number(
-        &self,
-        any: &Fifo,
-        named: impl Fn(&Endpoint) -> &Fifo,
-    ) -> Option<u64> {
-        let firsts =
-            self.endpoints.iter().map(|endpoint| named(endpoint).first()).chain([any.first()]);
-        firsts.flatten().map(|index| self.requests[index].number).min()
+    /// The first of all who wait to run a job.
+    fn first_run(&self) -> Option<Rank> {
+        let named = self.endpoints.iter().map(|endpoint| &endpoint.lines.runs);
+        named
+            .chain([&self.anywhere.runs])
+            .filter(|line| !line.is_empty())
+            .filter_map(|line| line.rank(&self.requests))
+            .min()
+    }
+
+    /// One who waited is served at endpoint `at`: those of lower priority whom that could have
+    /// served were passed.
+    fn pass_others(&mut self, at: usize, served: usize) {
+        let Endpoint { lines, turns, .. } = &mut self.endpoints[at];
+        let anywhere = &mut self.anywhere;
+        for line in
+            [&mut lines.holds, &mut lines.runs, turns, &mut anywhere.holds, &mut anywhere.runs]
+        {
+            line.pass(&self.requests, served);
+        }
     }
 
     pub(super) fn grant(

@@ -53,6 +53,10 @@ pub(in crate::pool) struct Slot<F: Face> {
     pub behind: Fifo,
     pub uses: u64,
     pub used_at: Instant,
+    /// When it last showed that it lives, other than by a check.
+    pub seen_at: Instant,
+    /// When its last check began.
+    pub checked_at: Instant,
     /// Grows with every release: which idle slot was used last.
     pub order: u64,
     pub check: Option<Check>,
@@ -89,6 +93,8 @@ impl<F: Face> Slot<F> {
             behind: Fifo::default(),
             uses: 0,
             used_at: now,
+            seen_at: now,
+            checked_at: now,
             order: 0,
             check: None,
             hook: None,

@@ -29,8 +29,9 @@ impl<F: Face> Core<F> {
                 }
                 Timer::Leak(lease) => self.held_too_long(lease, now, fx),
                 Timer::Check { slot, number } => self.check_timed_out(slot, number, now, fx),
-                Timer::Hook { slot, number } => self.hook_timed_out(slot, number, now, fx),
+                Timer::Hook { slot, number } => self.hook_timed_out(slot, number, fx),
                 Timer::Round => self.check_round(now, fx),
+                Timer::Report(number) => self.report_timed_out(number, now, fx),
                 Timer::Upkeep => self.upkeep(now, fx),
                 Timer::Close => self.force(fx),
             }

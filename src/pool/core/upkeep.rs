@@ -1,10 +1,8 @@
-//! What is too old, too few, or stuck.
+//! What is too old or too few; what is stuck is the watchdog's.
 //!
 //! Looked for every so often, and before a slot is given out; the minimum also whenever something
 //! has changed. Filling up never holds anybody back: what is opened for the minimum serves whoever
 //! waits by then.
-
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -22,8 +20,9 @@ impl<F: Face> Core<F> {
     /// The regular look at everything.
     pub(super) fn upkeep(&mut self, now: Instant, fx: &mut Effects<F>) {
         if let Some(interval) = self.settings.upkeep_interval
-            && self.phase.is_open()
+            && self.phase != Phase::Closed
         {
+            // While the pool closes, too: what is stuck would keep it from ever being closed.
             self.deadlines.insert(now + interval, Timer::Upkeep);
         }
         self.prune(now, fx);
@@ -32,7 +31,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Closes what is too old or was idle for too long.
-    fn prune(&mut self, now: Instant, fx: &mut Effects<F>) {
+    pub(super) fn prune(&mut self, now: Instant, fx: &mut Effects<F>) {
         let mut idle: Vec<u32> = (0..self.slots.len() as u32)
             .filter(|at| self.table.read(*at).0 == State::Idle)
             .collect();
@@ -164,13 +163,4 @@ impl<F: Face> Core<F> {
             self.turn_down(key, fault.clone(), now, fx);
         }
     }
-
-    /// The watchdog: ends what has been in a passing state for longer than anything there may take.
-    fn watch(&mut self, _now: Instant, _fx: &mut Effects<F>) {}
-
-    /// Raises the alerts that figures of this moment call for.
-    fn mind_figures(&mut self, _now: Instant, _fx: &mut Effects<F>) {}
-
-    /// Raises the alert that a long wait calls for.
-    pub(super) fn mind_wait(&mut self, _waited: Duration, _fx: &mut Effects<F>) {}
 }
