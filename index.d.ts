@@ -25,7 +25,7 @@ export type DialectName =
 export type Delivered = 'no' | 'maybe' | 'yes'
 
 /** `closing` and `closed` come from `close()`; there is no way back. */
-export type PoolState = 'ready' | 'closing' | 'closed'
+export type PoolState = 'paused' | 'ready' | 'closing' | 'closed'
 
 /**
  * One Blender. Give `address`, or `host` and `port`, or `path`; without a dialect of its own it has
@@ -43,6 +43,8 @@ export interface EndpointOptions {
   /** The path of a Unix socket. */
   path?: string
   dialect?: 'auto' | DialectName
+  /** So many connections are kept open here: 0 to 1 024. Default: 0. */
+  minConnections?: number
   /** At most so many of the pool's connections go here; at least 1. */
   maxConnections?: number
 }
@@ -55,6 +57,8 @@ export interface PoolOptions {
   endpoints?: string | EndpointOptions | ReadonlyArray<string | EndpointOptions> | null
   /** What the add-on speaks. Default: `'auto'`, which asks it. */
   dialect?: 'auto' | DialectName
+  /** Connections kept open over all endpoints, opened in the background. Default: 0. */
+  minConnections?: number
   /** Connections of the whole pool. Default: 5. */
   maxConnections?: number
   /** Connects in flight to one endpoint. Default: 2, or the dialect's own. */
@@ -78,6 +82,13 @@ export interface PoolOptions {
   commandTimeoutMs?: number
   /** How long a connection whose command was cut short may finish its reply. Default: 5 000. */
   drainTimeoutMs?: number
+  /** A connection that nobody used for so long is closed, never below `minConnections`; 0: never. Default: 60 000. */
+  idleTimeoutMs?: number
+  /**
+   * A connection older than this, less a random 0 to 10 %, is replaced; never while it is held; 0: never.
+   * Default: 1 800 000.
+   */
+  maxLifetimeMs?: number
   /** A connection is closed after so many uses. Default: 1 000. */
   maxUses?: number
   /** A larger command is refused at the call. Default: 64 MiB, or the dialect's own. */
@@ -88,12 +99,62 @@ export interface PoolOptions {
   retryBackoffMs?: number
   /** The longest such wait. Default: 30 000. */
   maxRetryBackoffMs?: number
+  /** How often idle connections are pinged; 0: never. Default: 30 000. */
+  healthCheckIntervalMs?: number
+  /** How long a ping may take. Default: 5 000. */
+  healthCheckTimeoutMs?: number
+  /** A connection is closed after so many failed pings in a row. Default: 3. */
+  healthCheckFailures?: number
+  /** Pings at the same time. Default: 32. */
+  healthCheckConcurrency?: number
+  /** How often what is too old, too few or stuck is looked for; 0: never. Default: 1 000. */
+  maintenanceIntervalMs?: number
+  /** How long a hook or the function of `recycle` may take before its connection is closed. Default: 10 000. */
+  hookTimeoutMs?: number
+  /** Runs on every new connection before anybody gets it. One that fails closes the connection. */
+  onConnect?: Hook | null
+  /** Runs on every connection that was given back, before anybody else gets it. One that fails closes it. */
+  onRelease?: Hook | null
+  /** A connection held longer is reported, with the stack of its `acquire`; 0: off. Default: 0. */
+  leakThresholdMs?: number
+  /**
+   * Whether a call that can never be served, because every connection is held by a caller that waits like
+   * itself, is refused at once with `ERR_POOL_DEADLOCK`. Default: true.
+   */
+  detectNestedAcquire?: boolean
+  /** Which idle connection is used next: the one used last, or the one used longest ago. Default: `'lifo'`. */
+  idleOrder?: 'lifo' | 'fifo'
+  /** Whether the pool works at once or waits for `ready()`. Default: `'ready'`. */
+  start?: 'ready' | 'paused'
+  /**
+   * The wait that is acceptable at all times: when every call has waited longer for `queueIntervalMs`, calls
+   * are dropped with `ERR_POOL_QUEUE_FULL`; 0: off. Default: 0.
+   */
+  queueTargetMs?: number
+  /** For how long calls may wait longer than `queueTargetMs`. Default: 100. */
+  queueIntervalMs?: number
+  /** `alert` (info) when so many calls wait; 0: never. Default: 10. */
+  alertQueueDepth?: number
+  /** `alert` (warning) when a call waited so long for its connection; 0: never. Default: 1 000. */
+  alertWaitMs?: number
+  /** `alert` (warning) when so many percent of the connections are in use; 0: never. Default: 90. */
+  alertUsePercent?: number
+  /** `alert` (critical) when so many health checks running have failed at one endpoint; 0: never. Default: 3. */
+  alertFailedChecks?: number
+  /** `alert` (critical) when a call has been waiting for so long; 0: never. Default: 30 000. */
+  alertOldestWaitMs?: number
   /**
    * Whether an endpoint may be something else than loopback or a Unix socket. Default: false, for the
    * add-ons' protocols run code without asking who sends it.
    */
   allowRemote?: boolean
 }
+
+/**
+ * Code that runs while a connection is out of the pool. The connection is lent: it is not released, and it
+ * is dead when the hook has ended. Throwing, rejecting or taking longer than `hookTimeoutMs` closes it.
+ */
+export type Hook = (connection: PooledConnection) => unknown
 
 /** What to run: the add-on's name for it, and its parameters as plain JSON. */
 export interface Command {
@@ -112,14 +173,25 @@ export interface Reply<Result = Json> {
   [extra: string]: unknown
 }
 
+/** How a call chooses its connection, and its place among those who wait. */
+export interface QueueOptions {
+  /** Higher ones go first: -100 to 100. Default: 0. */
+  priority?: number | undefined
+  /** The name of the endpoint to use. Default: any. */
+  endpoint?: string | undefined
+  /**
+   * A key: calls with the same one go to the same endpoint while it is healthy. A string of 1 to 512
+   * characters or a safe integer, which is the same as its digits. Not together with `endpoint`.
+   */
+  affinity?: string | number | undefined
+}
+
 /** Options of `acquire` and `use`. */
-export interface AcquireOptions {
+export interface AcquireOptions extends QueueOptions {
   /** Aborting rejects the call at once with `signal.reason`. */
   signal?: AbortSignal | undefined
   /** One deadline over waiting, connecting and the reply: 1 to 2 147 483 647. */
   timeoutMs?: number | undefined
-  /** The name of the endpoint to use. Default: any. */
-  endpoint?: string | undefined
 }
 
 /** Options of a command on a held connection. */
@@ -138,9 +210,20 @@ export interface HeldExecuteOptions {
 }
 
 /** Options of `ConnectionPool.execute`. */
-export interface ExecuteOptions extends HeldExecuteOptions {
-  /** The name of the endpoint to use. Default: any. */
-  endpoint?: string | undefined
+export interface ExecuteOptions extends HeldExecuteOptions, QueueOptions {}
+
+/** Options of `ConnectionPool.clear`. */
+export interface ClearOptions {
+  /** Only what is open there; the pool is not paused. Default: everything. */
+  endpoint?: string
+  /** Whether held connections are cut at once, instead of closed when they are given back. Default: false. */
+  interruptInUse?: boolean
+}
+
+/** What `ConnectionPool.resize` changes; what is left out stays. */
+export interface PoolSize {
+  minConnections?: number
+  maxConnections?: number
 }
 
 /** Options of `ConnectionPool.close`. */
@@ -161,7 +244,18 @@ export interface CloseReport {
 }
 
 /** Why a connection was closed. */
-export type CloseReason = 'idle' | 'error' | 'poolClosed' | 'uses' | 'discarded'
+export type CloseReason =
+  | 'stale'
+  | 'idle'
+  | 'error'
+  | 'poolClosed'
+  | 'lifetime'
+  | 'uses'
+  | 'unhealthy'
+  | 'discarded'
+
+/** Why a call got no connection. `aborted`: by its caller, or refused by `detectNestedAcquire`. */
+export type CheckOutFailure = 'poolClosed' | 'timeout' | 'connectionError' | 'aborted' | 'queueFull'
 
 /** Connections by state, and the calls that wait. */
 export interface Gauges {
@@ -175,20 +269,17 @@ export interface Gauges {
   waiting: number
 }
 
-/** A Blender in `PoolStats`. */
-export interface EndpointStats extends Gauges {
-  name: string
-  /** null: not known yet. */
-  dialect: DialectName | null
-  /** Commands running there. */
-  inFlight: number
-  /** Failed connects in a row. */
-  failures: number
-  lastError: string | null
+/** Milliseconds of what happened lately, and how often it ever did. */
+export interface Percentiles {
+  count: number
+  p50: number
+  p95: number
+  p99: number
+  max: number
 }
 
-/** A pool's figures at one moment. What follows `max` only ever grows. */
-export interface PoolStats extends Gauges {
+/** Figures of a pool or of one of its Blenders. Those from `acquired` on only ever grow. */
+export interface Figures extends Gauges {
   min: number
   max: number
   acquired: number
@@ -201,11 +292,50 @@ export interface PoolStats extends Gauges {
   commands: number
   /** Those of them that failed, or that the add-on answered with an error. */
   commandErrors: number
+  healthChecks: number
+  healthCheckFailures: number
+  /** Calls refused because all had waited longer than `queueTargetMs`. */
+  dropped: number
+  /** Leases held longer than `leakThresholdMs`. */
+  leaks: number
+  /** Leases whose connection was garbage collected without having been given back. */
+  reclaimed: number
+  hookFailures: number
   /** Connections closed because bytes came that nobody had asked for. */
   desyncs: number
   /** Always 0; anything else is a defect of this package. */
   raceDetected: number
   closed: Record<CloseReason, number>
+  /** How long calls waited for their connection. */
+  waitMs: Percentiles
+  /** How long connections were out. */
+  useMs: Percentiles
+  connectMs: Percentiles
+  commandMs: Percentiles
+}
+
+/** A Blender in `PoolStats`. */
+export interface EndpointStats extends Figures {
+  name: string
+  /** null: not known yet. */
+  dialect: DialectName | null
+  /** `probing`: it was down, and one connect tries whether it is there again. */
+  state: 'unknown' | 'up' | 'down' | 'probing'
+  /** Commands running there. */
+  inFlight: number
+  /** Failed connects in a row. */
+  failures: number
+  /** When the next connect is tried; null: whenever one is needed. */
+  retryInMs: number | null
+  lastError: string | null
+  /** Of its last pings; null: none yet. */
+  latencyMs: number | null
+  /** How often it was cleared. */
+  generation: number
+}
+
+/** A pool's figures at one moment. */
+export interface PoolStats extends Figures {
   endpoints: EndpointStats[]
 }
 
@@ -222,6 +352,12 @@ export interface ConnectionInfo {
   createdAt: number
   lastUsedAt: number
   useCount: number
+  /** Failed pings in a row. */
+  healthFailures: number
+  /** 0 (sick) to 1. */
+  healthScore: number
+  /** Of its last ping; null: none yet. */
+  latencyMs: number | null
 }
 
 /** A Blender as the pool sees it now. */
@@ -229,11 +365,50 @@ export interface EndpointInfo extends EndpointStats {
   address: string
 }
 
+/** How well something is. */
+export type Health = 'healthy' | 'degraded' | 'unhealthy'
+
+/** A Blender in a `HealthReport`. */
+export interface EndpointHealth {
+  name: string
+  status: Health
+  reasons: string[]
+  latencyMs: number | null
+  /** Connections that were asked, those of them that did not answer, and those in use, which were not asked. */
+  checked: number
+  failed: number
+  busy: number
+}
+
+/** A connection in a `HealthReport`. */
+export interface ConnectionHealth {
+  id: number
+  endpoint: string
+  /** null: it is in use, and was not asked. */
+  ok: boolean | null
+  latencyMs: number | null
+  error?: PoolError
+}
+
+/** What `checkHealth` found, just now. */
+export interface HealthReport {
+  status: Health
+  /** Why it is not better, in sentences. */
+  reasons: string[]
+  checkedAt: number
+  durationMs: number
+  state: PoolState
+  endpoints: EndpointHealth[]
+  connections: ConnectionHealth[]
+  stats: PoolStats
+}
+
 /** The codes a `PoolError` can have; the README tells what to do about each. */
 export type PoolErrorCode =
   | 'ERR_POOL_INVALID_OPTION'
   | 'ERR_POOL_INVALID_COMMAND'
   | 'ERR_POOL_CLOSED'
+  | 'ERR_POOL_CLEARED'
   | 'ERR_POOL_ACQUIRE_TIMEOUT'
   | 'ERR_POOL_QUEUE_FULL'
   | 'ERR_POOL_CONNECT'
@@ -243,6 +418,7 @@ export type PoolErrorCode =
   | 'ERR_POOL_COMMAND_FAILED'
   | 'ERR_POOL_PROTOCOL'
   | 'ERR_POOL_REPLY_TOO_LARGE'
+  | 'ERR_POOL_DEADLOCK'
   | 'ERR_POOL_NOT_HELD'
 
 /** The error below a `PoolError`: most often the operating system's own. */
@@ -340,10 +516,38 @@ export interface ConnectionEvent {
   endpoint: string
 }
 
+/** Where an event tells of a lease that is held too long or was lost. */
+export interface LeakEvent extends ConnectionEvent {
+  heldMs: number
+  /** The lines of the stack of its `acquire`, with `leakThresholdMs` above 0. */
+  stack?: string
+}
+
+/** A figure that is where it should not be. */
+export interface Alert {
+  severity: 'info' | 'warning' | 'critical'
+  metric:
+    | 'queueDepth'
+    | 'waitMs'
+    | 'usePercent'
+    | 'failedChecks'
+    | 'oldestWaitMs'
+    | 'stuckSlot'
+    | 'nestedAcquire'
+  value: number
+  threshold: number
+  message: string
+  endpoint?: string
+}
+
 /** The events and what each listener is given. `'error'` is never among them. */
 export interface PoolEvents {
   /** On the turn after the constructor and before any other, with the options that are not the default. */
   poolCreated: [{ options: PoolOptions }]
+  /** From now on connections are given out. */
+  poolReady: [Record<string, never>]
+  /** What was open is not used any more; without `endpoint`, the pool is paused too. */
+  poolCleared: [{ endpoint?: string; interruptInUse: boolean }]
   /** The last one. */
   poolClosed: [Record<string, never>]
   /** A slot is reserved, and connecting begins. */
@@ -351,12 +555,35 @@ export interface PoolEvents {
   /** It is fit for use; `durationMs` since it was created. */
   connectionReady: [ConnectionEvent & { dialect: DialectName; durationMs: number }]
   connectionClosed: [ConnectionEvent & { reason: CloseReason; error?: PoolError }]
-  /** A caller aborted an `acquire` that waited; `error` is the abort's reason. */
-  connectionCheckOutFailed: [{ reason: 'aborted'; durationMs: number; error: unknown }]
+  /** A call asks for a connection, to hold it or for one command. Exactly one of the next two follows. */
+  connectionCheckOutStarted: [{ endpoint?: string }]
+  /** It got none; `error` is a `PoolError`, or the reason of its caller's abort. */
+  connectionCheckOutFailed: [
+    { reason: CheckOutFailure; durationMs: number; error: unknown; endpoint?: string },
+  ]
+  /** It got one; `durationMs` since it asked. */
+  connectionCheckedOut: [ConnectionEvent & { durationMs: number }]
+  /** The connection is back, or lost; `durationMs` since it was checked out. */
+  connectionCheckedIn: [ConnectionEvent & { durationMs: number }]
+  healthCheckSucceeded: [ConnectionEvent & { durationMs: number }]
+  healthCheckFailed: [ConnectionEvent & { error: PoolError; consecutiveFailures: number }]
+  /** Nothing can be opened there, and nothing is open. */
+  endpointDown: [{ endpoint: string; error: PoolError; failures: number }]
+  /** It answers again. */
+  endpointUp: [{ endpoint: string; downMs: number }]
+  /** A connection is held longer than `leakThresholdMs`. */
+  leakDetected: [LeakEvent]
+  /** And was given back after all. */
+  leakReturned: [LeakEvent]
+  /** A held connection was garbage collected, and is back in the pool. */
+  leaseLost: [LeakEvent]
+  /** A hook failed or took too long; its connection is closed. */
+  hookFailed: [ConnectionEvent & { hook: 'onConnect' | 'onRelease' | 'recycle'; error: PoolError }]
   /** A caller aborted a command that was waiting or running. */
   commandAborted: [{ type: string; delivered: Delivered; reason: unknown }]
   /** Bytes came that nobody had asked for; the connection is closed. */
   desync: [ConnectionEvent & { error: PoolError }]
+  alert: [Alert]
 }
 
 /**
@@ -379,7 +606,8 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
    * Runs one command on any connection. An add-on's own error resolves with `success: false`.
    *
    * Rejects with `signal.reason` when aborted, else with a `PoolError`: `ERR_POOL_INVALID_COMMAND`,
-   * `ERR_POOL_INVALID_OPTION`, `ERR_POOL_CLOSED`, `ERR_POOL_QUEUE_FULL`, `ERR_POOL_ACQUIRE_TIMEOUT`,
+   * `ERR_POOL_INVALID_OPTION`, `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`, `ERR_POOL_QUEUE_FULL`,
+   * `ERR_POOL_ACQUIRE_TIMEOUT`, `ERR_POOL_DEADLOCK`,
    * `ERR_POOL_CONNECT`, `ERR_POOL_ENDPOINT_DOWN`, `ERR_POOL_CONNECTION_LOST`, `ERR_POOL_COMMAND_TIMEOUT`,
    * `ERR_POOL_PROTOCOL`, `ERR_POOL_REPLY_TOO_LARGE`, and `ERR_POOL_COMMAND_FAILED` with `rejectOnError`.
    * The pool sends a command again only if not one byte of it was written.
@@ -392,19 +620,19 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
   execute(command: string | Command, options?: ExecuteOptions): Promise<Reply | Buffer>
 
   /**
-   * Takes a connection for one holder; first come, first served.
+   * Takes a connection for one holder; first come, first served, within a priority.
    *
    * Rejects with `signal.reason` when aborted, else with a `PoolError`: `ERR_POOL_INVALID_OPTION`,
-   * `ERR_POOL_CLOSED`, `ERR_POOL_QUEUE_FULL`, `ERR_POOL_ACQUIRE_TIMEOUT`, `ERR_POOL_CONNECT`,
-   * `ERR_POOL_ENDPOINT_DOWN`, `ERR_POOL_PROTOCOL`.
+   * `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`, `ERR_POOL_QUEUE_FULL`, `ERR_POOL_ACQUIRE_TIMEOUT`,
+   * `ERR_POOL_DEADLOCK`, `ERR_POOL_CONNECT`, `ERR_POOL_ENDPOINT_DOWN`, `ERR_POOL_PROTOCOL`.
    */
   acquire(options?: AcquireOptions): Promise<PooledConnection>
 
   /**
    * An idle connection at once, or null. Opens none and never goes before those who wait.
-   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION`
+   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`, `ERR_POOL_INVALID_OPTION`
    */
-  tryAcquire(options?: { endpoint?: string }): PooledConnection | null
+  tryAcquire(options?: Pick<QueueOptions, 'endpoint' | 'affinity'>): PooledConnection | null
 
   /** Gives a connection back; the same as its own `release()`. Rejects with `ERR_POOL_NOT_HELD`. */
   release(connection: PooledConnection): Promise<void>
@@ -415,6 +643,50 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
     options?: AcquireOptions,
   ): Promise<T>
 
+  /**
+   * Gives connections out, after `pause()`, `clear()` or `start: 'paused'`.
+   * @throws {PoolError} `ERR_POOL_CLOSED`
+   */
+  ready(): void
+
+  /**
+   * Gives out no connection until `ready()`: who waits, and who asks meanwhile, is refused at once with
+   * `ERR_POOL_CLEARED`. Who holds a connection keeps it.
+   * @throws {PoolError} `ERR_POOL_CLOSED`
+   */
+  pause(): void
+
+  /**
+   * Uses nothing any more that is open now: idle connections close, held ones when they are given back.
+   * Without `endpoint` the pool is paused as well, until `ready()`.
+   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION`
+   */
+  clear(options?: ClearOptions): void
+
+  /** Resolves when `minConnections` are open; rejects with what keeps them from being opened. */
+  warm(): Promise<void>
+
+  /** Pings what is idle, all at the same time, and tells how everything is. Never rejects. */
+  checkHealth(): Promise<HealthReport>
+
+  /**
+   * Changes how many connections there are. Held ones are never cut for it.
+   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION`
+   */
+  resize(size: PoolSize): void
+
+  /**
+   * Gives a held connection back by way of `work`, which may log in again or reset what it likes; nobody
+   * else gets it meanwhile. `work` is lent a connection of its own; the one given here is released.
+   *
+   * Resolves with what `work` gives, when the connection is idle again. Rejects with what `work` throws
+   * (then the connection is closed), and with `ERR_POOL_NOT_HELD`.
+   */
+  recycle<T>(
+    connection: PooledConnection,
+    work: (connection: PooledConnection) => T | PromiseLike<T>,
+  ): Promise<T>
+
   /** The pool's figures now. */
   stats(): PoolStats
 
@@ -423,6 +695,9 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
 
   /** Every Blender and its state now. */
   endpoints(): EndpointInfo[]
+
+  /** The pool's figures now, for Prometheus: `text/plain; version=0.0.4`. */
+  metrics(): string
 
   /** Lets the open pool hold the process even while it is idle, as a new pool does. */
   ref(): this

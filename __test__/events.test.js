@@ -19,6 +19,7 @@ afterEach(async () => {
 
 const ALL = [
   'poolCreated',
+  'poolReady',
   'connectionCreated',
   'connectionReady',
   'connectionClosed',
@@ -51,6 +52,7 @@ test("a pool's life is told in order", async () => {
       'poolCreated',
       { options: { endpoints: simulator.address, dialect: 'worker', maxConnections: 1 } },
     ],
+    ['poolReady', {}],
     ['connectionCreated', at],
     ['connectionReady', { ...at, dialect: 'worker', durationMs: expect.any(Number) }],
     ['connectionClosed', { ...at, reason: 'poolClosed' }],
@@ -131,40 +133,4 @@ test('a connection that breaks while nobody uses it is an event, never an error'
     error: expect.any(PoolError),
   })
   expect(failures).not.toHaveBeenCalled()
-})
-
-describe('native code is asked for events only while somebody listens', () => {
-  const { ObservedEmitter } = require('../lib/events')
-  const listener = () => {}
-  let seen
-  let emitter
-
-  beforeEach(() => {
-    seen = []
-    emitter = new ObservedEmitter((observed) => seen.push(observed))
-  })
-
-  test.each([
-    'on',
-    'addListener',
-    'once',
-    'prependListener',
-    'prependOnceListener',
-  ])('by %s', (way) => {
-    expect(emitter[way]('poolClosed', listener)).toBe(emitter)
-    emitter[way]('desync', listener)
-    expect(seen).toEqual([true])
-    emitter.off('poolClosed', listener).removeListener('desync', listener)
-    expect(seen).toEqual([true, false])
-  })
-
-  test('until all of them are removed', () => {
-    emitter.on('poolClosed', listener).on('desync', listener)
-    emitter.removeAllListeners('poolClosed')
-    expect(seen).toEqual([true])
-    emitter.removeAllListeners()
-    expect(seen).toEqual([true, false])
-    emitter.on('poolClosed', listener)
-    expect(seen).toEqual([true, false, true])
-  })
 })

@@ -23,6 +23,8 @@
  */
 
 /**
+ * Where an endpoint is an index, -1 is any; a fault is JSON; a ticket is settled by its one entry.
+ *
  * @typedef {object} NativePool
  * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean, priority: number, affinity: string | null) => any} execute
  * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null) => any} acquire
@@ -30,10 +32,21 @@
  * @property {(slot: number, generation: number, ticket: number, type: string, params: string, timeoutMs: number, raw: boolean) => any} executeHeld
  * @property {(slot: number, generation: number) => string | null} release
  * @property {(slot: number, generation: number, reason: string) => string | null} discard
+ * @property {(slot: number, generation: number) => boolean} reclaim The holder is garbage; whether it still held.
+ * @property {(slot: number, generation: number, ticket: number) => string | null} recycle A HOOK entry comes once
+ *   the connection is out of the pool; the ticket gets an entry only when it dies before that.
+ * @property {(slot: number, generation: number, hook: number, error: string | null) => void} hookDone The answer to
+ *   a HOOK entry; null: mended, the connection is idle again.
  * @property {(key: number) => string | null} cancel The request's `delivered`, and no entry will come for its
  *   ticket; or null: it is settled already, and its one entry is in the outbox.
- * @property {(mask: number) => void} observe
- * @property {() => void} begin
+ * @property {() => string | null} ready A fault, or null.
+ * @property {() => string | null} pause
+ * @property {(endpoint: number, interruptInUse: boolean) => string | null} clear
+ * @property {(min: number, max: number) => string | null} resize -1: as it is.
+ * @property {(ticket: number) => any} warm
+ * @property {(ticket: number) => void} checkHealth
+ * @property {(mask: number) => void} observe Which events to tell: a bit for each of `tables().events`.
+ * @property {() => void} begin From now on it may open what it is to keep open.
  * @property {() => string} state
  * @property {() => string} stats
  * @property {() => string} connections
@@ -48,8 +61,12 @@
  * @property {() => string} tables
  */
 
-/** The kinds of entry that an outbox holds. */
-const Entry = /** @type {const} */ ({ REPLY: 0, LEASE: 1, FAULT: 2, EVENT: 3, DONE: 4 })
+/**
+ * The kinds of entry that an outbox holds. REPLY, LEASE, FAULT and DONE settle a ticket; EVENT and HOOK
+ * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
+ * onRelease, recycle) and the ticket of a recycle or 0.
+ */
+const Entry = /** @type {const} */ ({ REPLY: 0, LEASE: 1, FAULT: 2, EVENT: 3, DONE: 4, HOOK: 5 })
 
 /** @returns {Binding} */
 function load() {

@@ -3,45 +3,49 @@
 // One pool's side of the binding, shared by the pool and its connections: submits their calls, waits for
 // the tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
 
-const { setImmediate } = require('node:timers')
 const { Entry, NativePool } = require('./binding')
 const { readCallOptions } = require('./call-options')
 const { serialise } = require('./command')
-const { deliver } = require('./events')
+const { watch } = require('./garbage')
+const { Herald } = require('./herald')
+const { Hooks } = require('./hooks')
 const { Lease } = require('./lease')
+const { Nesting, handOver, handedOver, withinUse } = require('./nesting')
+const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
+const { PooledConnection } = require('./pooled-connection')
 const { readReply } = require('./reply')
 const { dialects } = require('./tables')
 
+/** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./call-options').CallOptions} CallOptions */
 /** @typedef {import('./delivery').Delivery} Delivery */
+/** @typedef {import('./origins').Site} Site */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
 class Bridge {
-  #emitter
-  /** The first event's payload, until it is told. @type {object | null} */
-  #created
   /** @type {Ticket | null} */
   #closing = null
   #closed = false
   #refed = true
+  #nesting
 
   /**
    * @param {import('node:events').EventEmitter} emitter
    * @param {ReturnType<typeof import('./options').readOptions>} options
    * @throws {PoolError} ERR_POOL_INVALID_OPTION
    */
-  constructor(emitter, { values, changed }) {
-    this.#emitter = emitter
+  constructor(emitter, options) {
+    const { values } = options
     this.outbox = Outbox.shared
     this.number = this.outbox.join(this)
     /** @type {string} */
     this.name = values.name ?? `pool-${this.number}`
-    const options = JSON.stringify({ ...values, name: this.name })
     try {
-      this.native = new NativePool(this.outbox.native, this.number, options)
+      const text = JSON.stringify({ ...values, name: this.name })
+      this.native = new NativePool(this.outbox.native, this.number, text)
     } catch (error) {
       this.outbox.leave(this.number)
       throw constructorError(error)
@@ -50,9 +54,11 @@ class Bridge {
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
     )
+    this.herald = new Herald(this, emitter, options)
+    this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
+    this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
+    this.#nesting = values.detectNestedAcquire ? new Nesting(this) : null
     this.outbox.hold()
-    this.#created = { options: changed }
-    setImmediate(() => this.#announce())
   }
 
   /** @param {'stats' | 'connections' | 'endpoints'} what */
@@ -72,52 +78,110 @@ class Bridge {
    * @param {Delivery | null} delivery
    * @returns {Promise<any>}
    */
-  async execute(lease, command, options, delivery) {
-    const method = lease === null ? 'execute' : 'connection.execute'
-    const call = readCallOptions(options, method, this.endpoints)
-    if (call.signal?.aborted) {
-      if (delivery !== null) delivery.delivered = 'no'
-      throw call.signal.reason
+  execute(lease, command, options, delivery) {
+    try {
+      const method = lease === null ? 'execute' : 'connection.execute'
+      const call = readCallOptions(options, method, this.endpoints)
+      if (call.signal?.aborted) {
+        if (delivery !== null) delivery.delivered = 'no'
+        return Promise.reject(call.signal.reason)
+      }
+      const { type, params } = serialise(command)
+      this.herald.observe()
+      const number = this.outbox.nextTicket()
+      const answer =
+        lease === null
+          ? this.#submit(number, type, params, call)
+          : lease.submit(number, type, params, call)
+      if (typeof answer === 'string') throw this.error(answer)
+      const ticket = this.outbox.open(this, number, answer, type, call.signal)
+      ticket.delivery = delivery
+      ticket.checksOut = lease === null
+      const promise = this.#answer(ticket, call, lease)
+      ticket.promise = promise
+      const nesting = lease === null ? this.#nesting : null
+      return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
+    } catch (error) {
+      return Promise.reject(error)
     }
-    const { type, params } = serialise(command)
-    const number = this.outbox.nextTicket()
-    const answer =
-      lease === null
-        ? this.native.execute(number, type, params, call.timeoutMs, call.endpoint, call.raw, 0, null)
-        : lease.submit(number, type, params, call)
-    if (typeof answer === 'string') throw this.error(answer)
-    const ticket = this.outbox.open(this, number, answer, type, call.signal)
-    ticket.delivery = delivery
-    await ticket.settled
-    if (ticket.aborted) throw call.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
-    return call.raw ? ticket.payload : this.#reply(ticket, call, lease)
   }
 
   /**
    * @param {unknown} options
-   * @returns {Promise<Lease>}
+   * @returns {Promise<PooledConnection>}
    */
-  async acquire(options) {
-    const call = readCallOptions(options, 'acquire', this.endpoints)
-    if (call.signal?.aborted) throw call.signal.reason
-    const number = this.outbox.nextTicket()
-    const answer = this.native.acquire(number, call.timeoutMs, call.endpoint, 0, null)
-    if (typeof answer === 'object') return new Lease(this, answer)
-    if (typeof answer === 'string') throw this.error(answer)
-    const ticket = this.outbox.open(this, number, answer, null, call.signal)
-    await ticket.settled
-    if (ticket.aborted) throw call.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
-    return new Lease(this, ticket.payload)
+  acquire(options) {
+    try {
+      const call = readCallOptions(options, 'acquire', this.endpoints)
+      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      const { timeoutMs, endpoint, priority, affinity } = call
+      this.herald.observe()
+      const site = this.origins?.here(this.acquire)
+      const number = this.outbox.nextTicket()
+      const answer = this.native.acquire(number, timeoutMs, endpoint, priority, affinity)
+      if (typeof answer === 'string') throw this.error(answer)
+      if (typeof answer === 'object') return this.#heldNow(this.#granted(answer, site))
+      return this.#heldLater(this.outbox.open(this, number, answer, null, call.signal), site)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** @param {unknown} options */
   tryAcquire(options) {
-    const { endpoint } = readCallOptions(options, 'tryAcquire', this.endpoints)
-    const answer = this.native.tryAcquire(endpoint, null)
+    const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.endpoints)
+    const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
-    return answer === null ? null : new Lease(this, answer)
+    if (answer === null) return null
+    return this.#connection(this.#granted(answer, this.origins?.here(this.tryAcquire)))
+  }
+
+  /**
+   * Runs the work of a `use`.
+   * @template T
+   * @param {Lease | undefined} lease
+   * @param {() => T} work
+   */
+  within(lease, work) {
+    return this.#nesting === null || lease === undefined ? work() : withinUse(lease, work)
+  }
+
+  /**
+   * A lease has ended, or is about to.
+   * @param {Lease} lease
+   * @param {number} slot
+   * @param {number} generation
+   */
+  gaveBack(lease, slot, generation) {
+    this.#nesting?.gaveBack(lease)
+    this.origins?.gaveBack(slot, generation)
+  }
+
+  /** @param {string | null} fault what native code said to an order */
+  obeyed(fault) {
+    if (fault !== null) throw this.error(fault)
+  }
+
+  /** @returns {Promise<void>} */
+  async warm() {
+    const number = this.outbox.nextTicket()
+    const answer = this.native.warm(number)
+    if (typeof answer === 'string') throw this.error(answer)
+    const ticket = this.outbox.open(this, number, answer, null, undefined)
+    await ticket.settled
+    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
+  }
+
+  async checkHealth() {
+    const number = this.outbox.nextTicket()
+    const ticket = this.outbox.open(this, number, 0, null, undefined)
+    this.native.checkHealth(number)
+    await ticket.settled
+    const report = JSON.parse(ticket.payload)
+    for (const connection of report.connections) {
+      if (connection.error) connection.error = this.error(connection.error)
+    }
+    return report
   }
 
   /**
@@ -158,14 +222,22 @@ class Bridge {
    * @param {Ticket} ticket
    */
   cancel(ticket) {
+    if (this.withdraw(ticket, ticket.signal?.reason) || ticket.delivery === null) return
+    // It had settled, and the entry that says how is still in the outbox.
+    ticket.delivery.delivered = 'maybe'
+  }
+
+  /**
+   * @param {Ticket} ticket no entry shall come for it
+   * @param {unknown} reason
+   * @returns {boolean} false: one is on its way already
+   */
+  withdraw(ticket, reason) {
     const delivered = this.native.cancel(ticket.key)
-    if (delivered !== null) {
-      this.outbox.forget(ticket)
-      this.#tellAborted(ticket, /** @type {'no' | 'maybe' | 'yes'} */ (delivered))
-    } else if (ticket.delivery !== null) {
-      // It had settled, and the entry that says how is still in the outbox.
-      ticket.delivery.delivered = 'maybe'
-    }
+    if (delivered === null) return false
+    this.outbox.forget(ticket)
+    this.#tellWithdrawn(ticket, /** @type {'no' | 'maybe' | 'yes'} */ (delivered), reason)
+    return true
   }
 
   /**
@@ -179,53 +251,119 @@ class Bridge {
       // For the pool it was checked out and in again: there is no failed check-out to tell of.
       this.native.release(payload[0], payload[1])
     } else {
-      this.#tellAborted(ticket, kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered)
+      const delivered = kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered
+      this.#tellWithdrawn(ticket, delivered, ticket.signal?.reason)
     }
   }
 
-  /** @param {string} json `{ event, ...payload }` */
-  event(json) {
-    this.#announce()
-    const { event, ...payload } = JSON.parse(json)
-    if (payload.error) payload.error = this.error(payload.error)
-    deliver(this.#emitter, event, payload)
+  /**
+   * @param {number} ticket
+   * @param {string} type
+   * @param {string} params
+   * @param {CallOptions} call
+   */
+  #submit(ticket, type, params, { timeoutMs, endpoint, raw, priority, affinity }) {
+    return this.native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
+  }
+
+  /**
+   * @param {LeaseArray} array
+   * @param {Site | undefined} site
+   */
+  #granted(array, site) {
+    const lease = new Lease(this, array)
+    this.#nesting?.granted()
+    if (site !== undefined) this.origins?.granted(array[0], array[1], site)
+    return lease
+  }
+
+  /** @param {Lease} lease */
+  #connection(lease) {
+    const connection = new PooledConnection(lease)
+    watch(connection, lease)
+    return connection
+  }
+
+  /** @param {Lease} lease */
+  #heldNow(lease) {
+    const connection = this.#connection(lease)
+    if (this.#nesting === null) return Promise.resolve(connection)
+    return this.#nesting.watch(handedOver(lease, connection), ([outer]) => {
+      lease.outer = outer ?? null
+    })
+  }
+
+  /**
+   * @param {Ticket} ticket of an acquire that waits
+   * @param {Site | undefined} site
+   */
+  #heldLater(ticket, site) {
+    const promise = this.#held(ticket, site)
+    ticket.promise = promise
+    const nesting = this.#nesting
+    return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
+  }
+
+  /**
+   * @param {Ticket} ticket of an acquire that waits
+   * @param {Site | undefined} site
+   */
+  async #held(ticket, site) {
+    await ticket.settled
+    this.#check(ticket)
+    const lease = this.#granted(ticket.payload, site)
+    lease.outer = ticket.outer
+    if (this.#nesting !== null) handOver(lease, ticket.promise)
+    return this.#connection(lease)
+  }
+
+  /**
+   * @param {Ticket} ticket of a command
+   * @param {CallOptions} call
+   * @param {Lease | null} lease
+   */
+  async #answer(ticket, call, lease) {
+    if (lease !== null) lease.running++
+    await ticket.settled
+    if (lease !== null) lease.running--
+    this.#check(ticket)
+    const reply = call.raw ? ticket.payload : this.#reply(ticket, call, lease)
+    if (lease !== null && this.#nesting !== null) handOver(lease, ticket.promise)
+    return reply
+  }
+
+  /**
+   * @param {Ticket} ticket of a call, settled
+   * @throws what its caller is told, unless it is an answer
+   */
+  #check(ticket) {
+    const fault = ticket.kind === Entry.FAULT ? this.#faultOf(ticket) : null
+    this.#nesting?.waited(ticket)
+    if (ticket.aborted) throw ticket.signal?.reason
+    if (fault !== null) throw this.error(fault)
+  }
+
+  /** @param {Ticket} ticket @returns {Fault} */
+  #faultOf({ payload, holders }) {
+    const fault = typeof payload === 'string' ? JSON.parse(payload) : payload
+    if (fault.code !== 'ERR_POOL_ACQUIRE_TIMEOUT' || holders.length === 0) return fault
+    return this.#nesting?.deadlock(holders, fault.message) ?? fault
   }
 
   /**
    * @param {Ticket} ticket
    * @param {import('./pool-error').Delivered} delivered
+   * @param {unknown} reason
    */
-  #tellAborted(ticket, delivered) {
+  #tellWithdrawn(ticket, delivered, reason) {
     if (ticket.delivery !== null) ticket.delivery.delivered = delivered
-    const reason = ticket.signal?.reason
-    if (ticket.type !== null) {
-      this.#tell('commandAborted', { type: ticket.type, delivered, reason })
-    } else {
-      const durationMs = performance.now() - ticket.startedAt
-      this.#tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+    if (ticket.type !== null && ticket.signal?.aborted) {
+      this.herald.tell('commandAborted', { type: ticket.type, delivered, reason })
     }
-  }
-
-  /**
-   * Tells of something that the facade knows first.
-   * @param {string} event
-   * @param {object} payload
-   */
-  #tell(event, payload) {
-    if (this.#emitter.listenerCount(event) === 0) return
-    this.outbox.postpone(() => {
-      this.#announce()
-      deliver(this.#emitter, event, payload)
-    })
-  }
-
-  /** The pool's first event, on the turn after its constructor or before whatever comes sooner. */
-  #announce() {
-    if (this.#created === null) return
-    const payload = this.#created
-    this.#created = null
-    deliver(this.#emitter, 'poolCreated', payload)
-    this.native.begin()
+    if (ticket.checksOut && (ticket.type === null || delivered === 'no')) {
+      const durationMs = performance.now() - ticket.startedAt
+      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+    }
   }
 
   /**

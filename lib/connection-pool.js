@@ -4,13 +4,19 @@
 
 const { inspect } = require('node:util')
 const { asyncDispose } = require('./async-dispose')
+const { standFor } = require('./awaiting')
 const { Bridge } = require('./bridge')
-const { readCloseOptions } = require('./call-options')
 const { remember } = require('./delivery')
 const { ObservedEmitter } = require('./events')
+const { execute } = require('./execute')
 const { invalidOption, show } = require('./invalid-option')
+const { renderMetrics } = require('./metrics')
 const { readOptions } = require('./options')
-const { PooledConnection, leaseOf } = require('./pooled-connection')
+const { readClearOptions, readCloseOptions, readSize } = require('./order-options')
+const { leaseOf } = require('./pooled-connection')
+const { acquiring } = require('./tracing')
+
+/** @typedef {import('./pooled-connection').PooledConnection} PooledConnection */
 
 class ConnectionPool extends ObservedEmitter {
   /** @type {Bridge} */
@@ -20,7 +26,7 @@ class ConnectionPool extends ObservedEmitter {
 
   /** @param {unknown} [options] */
   constructor(options) {
-    super((observed) => this.#bridge.native.observe(observed ? 0xffffffff : 0))
+    super((mask) => this.#bridge.herald.listen(mask))
     this.#bridge = new Bridge(this, readOptions(options))
   }
 
@@ -37,30 +43,24 @@ class ConnectionPool extends ObservedEmitter {
    * @param {any} [options]
    */
   execute(command, options) {
-    if (options?.signal === undefined) return this.#bridge.execute(null, command, options, null)
-    return remember((delivery) => this.#bridge.execute(null, command, options, delivery))
+    if (options?.signal === undefined) return execute(this.#bridge, null, command, options, null)
+    return remember((delivery) => execute(this.#bridge, null, command, options, delivery))
   }
 
-  /** @param {unknown} [options] */
-  async acquire(options) {
-    return new PooledConnection(await this.#bridge.acquire(options))
+  /** @param {any} [options] */
+  acquire(options) {
+    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options)
+    return this.#traceAcquire(options)
   }
 
   /** @param {unknown} [options] */
   tryAcquire(options) {
-    const lease = this.#bridge.tryAcquire(options)
-    return lease === null ? null : new PooledConnection(lease)
+    return this.#bridge.tryAcquire(options)
   }
 
   /** @param {unknown} connection */
   async release(connection) {
-    const lease = leaseOf(connection)
-    if (lease?.bridge !== this.#bridge) {
-      const what = lease === undefined ? show(connection) : `Connection ${lease.connectionId}`
-      const message = `${what} is not a connection of this pool.`
-      throw this.#bridge.error({ code: 'ERR_POOL_NOT_HELD', message })
-    }
-    lease.release()
+    this.#leaseOf(connection).release()
   }
 
   /**
@@ -68,20 +68,53 @@ class ConnectionPool extends ObservedEmitter {
    * @param {(connection: PooledConnection) => T} work
    * @param {unknown} [options]
    */
-  async use(work, options) {
-    if (typeof work !== 'function') throw invalidOption('work', work, 'a function')
-    const connection = await this.acquire(options)
-    try {
-      return await work(connection)
-    } finally {
-      await connection[asyncDispose]()
+  use(work, options) {
+    if (typeof work !== 'function') {
+      return Promise.reject(invalidOption('work', work, 'a function'))
     }
+    return standFor(this.acquire(options), (acquired) => this.#use(acquired, work))
   }
 
   [inspect.custom]() {
     const { name, state } = this
     const { idle, inUse, waiting } = this.stats()
     return `ConnectionPool ${inspect({ name, state, idle, inUse, waiting }, { breakLength: Infinity })}`
+  }
+
+  ready() {
+    this.#bridge.obeyed(this.#bridge.native.ready())
+  }
+
+  pause() {
+    this.#bridge.obeyed(this.#bridge.native.pause())
+  }
+
+  /** @param {unknown} [options] */
+  clear(options) {
+    const { endpoint, interruptInUse } = readClearOptions(options, this.#bridge.endpoints)
+    this.#bridge.obeyed(this.#bridge.native.clear(endpoint, interruptInUse))
+  }
+
+  /** @param {unknown} size */
+  resize(size) {
+    const { min, max } = readSize(size)
+    this.#bridge.obeyed(this.#bridge.native.resize(min, max))
+  }
+
+  warm() {
+    return this.#bridge.warm()
+  }
+
+  checkHealth() {
+    return this.#bridge.checkHealth()
+  }
+
+  /**
+   * @param {unknown} connection
+   * @param {any} work
+   */
+  async recycle(connection, work) {
+    return await this.#bridge.hooks.recycle(this.#leaseOf(connection), work)
   }
 
   stats() {
@@ -94,6 +127,10 @@ class ConnectionPool extends ObservedEmitter {
 
   endpoints() {
     return this.#bridge.snapshot('endpoints')
+  }
+
+  metrics() {
+    return renderMetrics(this.name, this.stats())
   }
 
   ref() {
@@ -120,6 +157,42 @@ class ConnectionPool extends ObservedEmitter {
 
   async [asyncDispose]() {
     await this.close()
+  }
+
+  /** @param {unknown} connection */
+  #leaseOf(connection) {
+    const lease = leaseOf(connection)
+    if (lease?.bridge === this.#bridge) return lease
+    const what = lease === undefined ? show(connection) : `Connection ${lease.connectionId}`
+    const message = `${what} is not a connection of this pool.`
+    throw this.#bridge.error({ code: 'ERR_POOL_NOT_HELD', message })
+  }
+
+  /**
+   * @template T
+   * @param {Promise<PooledConnection>} acquired
+   * @param {(connection: PooledConnection) => T} work
+   */
+  async #use(acquired, work) {
+    const connection = await acquired
+    try {
+      return await this.#bridge.within(leaseOf(connection), () => work(connection))
+    } finally {
+      await connection[asyncDispose]()
+    }
+  }
+
+  /** @param {any} options */
+  #traceAcquire(options) {
+    /** @type {Record<string, unknown>} */
+    const context = { pool: this.name }
+    if (options?.endpoint !== undefined) context.endpoint = options.endpoint
+    return acquiring.trace(async () => {
+      const connection = await this.#bridge.acquire(options)
+      context.connectionId = connection.id
+      context.endpoint = connection.endpoint
+      return connection
+    }, context)
   }
 }
 

@@ -3,13 +3,14 @@
 // The `endpoints` option: a string, an object or a list of them, or what the environment says.
 
 const { contradiction, invalidOption, unknownOption } = require('./invalid-option')
-const { dialects } = require('./tables')
+const { dialects, options } = require('./tables')
 
 /** @typedef {Record<string, any>} Endpoint */
 
 const DIALECTS = ['auto', ...dialects.map((row) => row.name)]
 const EXAMPLE = "'host:port', 'tcp://host:port', 'unix:/path' or { host, port }"
 const MAX_PORT = 65_535
+const MAX_MIN = options.get('minConnections')?.max ?? 0
 
 /** @param {unknown} value */
 const isText = (value) => typeof value === 'string' && value.trim() !== ''
@@ -37,8 +38,8 @@ const FIELDS = {
     expected: `one of ${DIALECTS.map((name) => `'${name}'`).join(', ')}`,
   },
   minConnections: {
-    fits: (value) => isCount(value, Number.MAX_SAFE_INTEGER, 0),
-    expected: 'an integer of at least 0',
+    fits: (value) => isCount(value, MAX_MIN, 0),
+    expected: `an integer from 0 to ${MAX_MIN}`,
   },
   maxConnections: {
     fits: (value) => isCount(value, Number.MAX_SAFE_INTEGER),
@@ -67,6 +68,11 @@ function readEndpoint(given, label) {
     const { fits, expected } = FIELDS[field]
     if (!fits(value)) throw invalidOption(`${label}.${field}`, value, expected)
     endpoint[field] = value
+  }
+  const { minConnections = 0, maxConnections = minConnections } = endpoint
+  if (minConnections > maxConnections) {
+    const message = `${label}.minConnections (${minConnections}) is above maxConnections (${maxConnections}).`
+    throw contradiction(message, [`${label}.minConnections`, `${label}.maxConnections`])
   }
   const places = PLACES.filter((field) => field in endpoint)
   if (places.length > 1) {

@@ -4,20 +4,21 @@
 // rejects, surfaces once as a process warning, and the others still hear the event. 'error' is never emitted.
 
 const { EventEmitter } = require('node:events')
+const { eventBits } = require('./tables')
 const { warn } = require('./warning')
 
 /**
- * An emitter that says when it gets its first listener and when it loses its last, so that nothing is
- * built while nobody listens.
+ * An emitter that says which events have a listener, whenever that changes, so that nothing is built
+ * that nobody hears.
  */
 class ObservedEmitter extends EventEmitter {
-  #observed = false
-  #onObserved
+  #mask = 0
+  #onMask
 
-  /** @param {(observed: boolean) => void} onObserved */
-  constructor(onObserved) {
+  /** @param {(mask: number) => void} onMask given one bit for each event of native code that is listened to */
+  constructor(onMask) {
     super()
-    this.#onObserved = onObserved
+    this.#onMask = onMask
   }
 
   // The methods that every other way of listening ends in. 'newListener' would do for some of them, but
@@ -73,10 +74,13 @@ class ObservedEmitter extends EventEmitter {
 
   /** @param {this} self */
   #watch(self) {
-    const observed = this.eventNames().length > 0
-    if (observed !== this.#observed) {
-      this.#observed = observed
-      this.#onObserved(observed)
+    let mask = 0
+    for (const name of this.eventNames()) {
+      mask |= eventBits.get(/** @type {string} */ (name)) ?? 0
+    }
+    if (mask !== this.#mask) {
+      this.#mask = mask
+      this.#onMask(mask)
     }
     return self
   }

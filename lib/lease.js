@@ -3,11 +3,24 @@
 // The hold of one caller on one slot. Whether it still stands native code decides, by slot and generation:
 // a lease that was given back is refused there and harms nobody.
 
+const { unwatch } = require('./garbage')
+
 /** @typedef {import('./bridge').Bridge} Bridge */
+/** @typedef {import('./pool-error').PoolError} PoolError */
 
 class Lease {
   /** Not given back yet. */
   held = true
+  /** Commands of this holder that are not settled. */
+  running = 0
+  /** Calls for another connection that this holder waits for. */
+  waits = 0
+  /** The lease in whose holder's code this one was asked for, while that stands. @type {Lease | null} */
+  outer = null
+  /** Whether its holder is the work of a `use`. */
+  isWork = false
+  /** Where garbage.js keeps its connection. */
+  fresh = -1
   #slot
   #generation
 
@@ -31,15 +44,15 @@ class Lease {
    * @param {string} type
    * @param {string} params JSON
    * @param {import('./call-options').CallOptions} call
-   * @throws {import('./pool-error').PoolError} ERR_POOL_NOT_HELD
+   * @throws {PoolError} ERR_POOL_NOT_HELD
    */
   submit(ticket, type, params, { timeoutMs, raw }) {
-    if (!this.held) throw this.#notHeld()
+    if (!this.held) throw this.notHeld()
     const { native } = this.bridge
     return native.executeHeld(this.#slot, this.#generation, ticket, type, params, timeoutMs, raw)
   }
 
-  /** @throws {import('./pool-error').PoolError} ERR_POOL_NOT_HELD */
+  /** @throws {PoolError} ERR_POOL_NOT_HELD */
   release() {
     this.#end()
     this.#check(this.bridge.native.release(this.#slot, this.#generation))
@@ -47,16 +60,36 @@ class Lease {
 
   /**
    * @param {string} reason
-   * @throws {import('./pool-error').PoolError} ERR_POOL_NOT_HELD
+   * @throws {PoolError} ERR_POOL_NOT_HELD
    */
   discard(reason) {
     this.#end()
     this.#check(this.bridge.native.discard(this.#slot, this.#generation, reason))
   }
 
-  #end() {
-    if (!this.held) throw this.#notHeld()
+  /**
+   * Gives it back to be mended.
+   * @param {number} ticket
+   * @throws {PoolError} ERR_POOL_NOT_HELD
+   */
+  recycle(ticket) {
+    this.#end()
+    this.#check(this.bridge.native.recycle(this.#slot, this.#generation, ticket))
+  }
+
+  /** Its connection was garbage collected: nobody can give it back any more. */
+  reclaim() {
+    if (!this.held) return
     this.held = false
+    this.bridge.gaveBack(this, this.#slot, this.#generation)
+    this.bridge.native.reclaim(this.#slot, this.#generation)
+  }
+
+  #end() {
+    if (!this.held) throw this.notHeld()
+    this.held = false
+    unwatch(this)
+    this.bridge.gaveBack(this, this.#slot, this.#generation)
   }
 
   /** @param {string | null} fault */
@@ -64,11 +97,34 @@ class Lease {
     if (fault !== null) throw this.bridge.error(fault)
   }
 
-  #notHeld() {
+  notHeld() {
     const { connectionId, endpoint } = this
     const message = `Connection ${connectionId} is not held any more: it was given back already.`
     return this.bridge.error({ code: 'ERR_POOL_NOT_HELD', message, connectionId, endpoint })
   }
 }
 
-module.exports = { Lease }
+/** A connection lent to a hook. The pool takes it back itself, when the hook has ended. */
+class HookLease extends Lease {
+  release() {
+    throw this.#refusal()
+  }
+
+  discard() {
+    throw this.#refusal()
+  }
+
+  recycle() {
+    throw this.#refusal()
+  }
+
+  #refusal() {
+    if (!this.held) return this.notHeld()
+    const { connectionId, endpoint } = this
+    const message = `Connection ${connectionId} is lent to a hook, not held by it.`
+    const advice = 'Return from the hook to keep the connection; throw to have it closed.'
+    return this.bridge.error({ code: 'ERR_POOL_NOT_HELD', message, advice, connectionId, endpoint })
+  }
+}
+
+module.exports = { HookLease, Lease }

@@ -50,20 +50,21 @@ const KINDS = {
     }
     return value
   },
+  endpoints(_row, value) {
+    return readEndpoints(value)
+  },
   function(row, value) {
     if (typeof value !== 'function') throw invalidOption(row.name, value, 'a function')
     return true
-  },
-  endpoints(_row, value) {
-    return readEndpoints(value)
   },
 }
 
 /**
  * Checks what a pool was given.
  * @param {unknown} given
- * @returns {{ values: Record<string, any>, changed: Record<string, unknown> }} every option, as native
- *   code takes it, and those of the caller's that are not the default
+ * @returns {{ values: Record<string, any>, changed: Record<string, unknown>, functions: Record<string, any> }}
+ *   every option as native code takes it (of a function, whether there is one), those of the caller's
+ *   that are not the default, and the functions
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readOptions(given = {}) {
@@ -78,6 +79,8 @@ function readOptions(given = {}) {
   const values = {}
   /** @type {Record<string, unknown>} */
   const changed = {}
+  /** @type {Record<string, any>} */
+  const functions = {}
   for (const row of table.values()) {
     const value = record[row.name]
     // null says "the dialect's own" where that is the default, and is a mistake anywhere else.
@@ -85,6 +88,7 @@ function readOptions(given = {}) {
     if (!isDefault && value !== row.default) changed[row.name] = value
     if (!isDefault || row.kind === 'endpoints') values[row.name] = KINDS[row.kind](row, value)
     else values[row.name] = row.default
+    if (!isDefault && row.kind === 'function') functions[row.name] = value
   }
   for (const [low, high] of ORDERED) {
     if (values[low] != null && values[high] != null && values[low] > values[high]) {
@@ -92,7 +96,7 @@ function readOptions(given = {}) {
       throw contradiction(message, [low, high])
     }
   }
-  return { values, changed }
+  return { values, changed, functions }
 }
 
 module.exports = { readOptions }

@@ -125,7 +125,11 @@ class Outbox {
   #deliver(kind, number, payload, aux) {
     try {
       if (kind === Entry.EVENT) {
-        this.#bridges.get(number)?.event(payload)
+        this.#bridges.get(number)?.herald.event(payload)
+        return
+      }
+      if (kind === Entry.HOOK) {
+        this.#bridges.get(number)?.hooks.run(payload, aux)
         return
       }
       const ticket = this.#tickets.get(number)

@@ -5,6 +5,7 @@
 const { inspect } = require('node:util')
 const { asyncDispose } = require('./async-dispose')
 const { remember } = require('./delivery')
+const { execute } = require('./execute')
 const { invalidOption } = require('./invalid-option')
 const { dialects } = require('./tables')
 
@@ -64,8 +65,8 @@ class PooledConnection {
    */
   execute(command, options) {
     const lease = this.#lease
-    if (options?.signal === undefined) return lease.bridge.execute(lease, command, options, null)
-    return remember((delivery) => lease.bridge.execute(lease, command, options, delivery))
+    if (options?.signal === undefined) return execute(lease.bridge, lease, command, options, null)
+    return remember((delivery) => execute(lease.bridge, lease, command, options, delivery))
   }
 
   async release() {

@@ -1,6 +1,6 @@
 // @ts-check
 'use strict'
-// The tables that Rust and JavaScript share: options, error codes and dialects, each with one row a thing.
+// The tables that Rust and JavaScript share: options, error codes, dialects and events, each with one row a thing.
 // They are written down in Rust and only read here.
 
 const { tables } = require('./binding')
@@ -8,7 +8,7 @@ const { tables } = require('./binding')
 /**
  * @typedef {object} OptionRow
  * @property {string} name
- * @property {'integer' | 'boolean' | 'string' | 'enum' | 'endpoints'} kind
+ * @property {'integer' | 'boolean' | 'string' | 'enum' | 'endpoints' | 'function'} kind
  * @property {any} default null: the dialect's own, or none
  * @property {number | null} [min]
  * @property {number | null} [max]
@@ -30,7 +30,7 @@ const { tables } = require('./binding')
  * @property {{ ok: { field: string, equals: unknown }, result: string, message: string[], extras: string[] }} reply
  */
 
-/** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[] }} */
+/** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[], events: string[] }} */
 const parsed = JSON.parse(tables())
 
 /** Every pool option by name. */
@@ -42,4 +42,7 @@ const errors = new Map(parsed.errors.map((row) => [row.code, row]))
 /** The dialects; native code names one by its index. */
 const dialects = parsed.dialects
 
-module.exports = { options, errors, dialects }
+/** The bit of each event that native code tells, by name. */
+const eventBits = new Map(parsed.events.map((name, bit) => [name, 2 ** bit]))
+
+module.exports = { options, errors, dialects, eventBits }

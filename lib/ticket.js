@@ -4,11 +4,14 @@
 // entry that comes for it, or by the caller's own signal.
 //
 //   waiting ──entry──────────────────────────> settled
+//      ├─────refuse (the facade's own fault)──> settled
 //      └─────abort──> aborted ──entry, if one was on its way──> (a lease is given back)
 
 const { unwatch, watch } = require('./abort')
+const { Entry } = require('./binding')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
+/** @typedef {import('./lease').Lease} Lease */
 
 class Ticket {
   /** What came: an Entry kind, with its payload and aux. @type {number} */
@@ -18,8 +21,16 @@ class Ticket {
   /** @type {any} */
   aux = undefined
   aborted = false
+  /** Whether it asks for a connection; a command on a held one does not. */
+  checksOut = true
   /** Where to say, when it is aborted, whether the command may have run. @type {import('./delivery').Delivery | null} */
   delivery = null
+  /** What the caller awaits. @type {Promise<unknown> | null} */
+  promise = null
+  /** The holder, of whatever pool, that waits for it; the innermost. @type {Lease | null} */
+  outer = null
+  /** Who waits for it, each with a connection of the same pool in hand. @type {readonly Lease[]} */
+  holders = []
   #resolve = () => {}
 
   /**
@@ -35,7 +46,7 @@ class Ticket {
     this.key = key
     this.type = type
     this.signal = signal
-    this.startedAt = type === null ? performance.now() : 0
+    this.startedAt = performance.now()
     /** Resolves, never rejects: the error is made where the caller waits. @type {Promise<void>} */
     this.settled = new Promise((resolve) => {
       this.#resolve = resolve
@@ -60,6 +71,17 @@ class Ticket {
     this.aux = aux
     this.bridge.outbox.letGo()
     this.#resolve()
+  }
+
+  /**
+   * The facade has a fault for it before native code has an answer.
+   * @param {import('./pool-error').Fault} fault
+   * @returns {boolean} false: it has its answer already
+   */
+  refuse(fault) {
+    if (this.kind >= 0 || this.aborted || !this.bridge.withdraw(this, fault)) return false
+    this.settle(Entry.FAULT, fault, undefined)
+    return true
   }
 
   /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */

@@ -22,4 +22,4 @@ function warn(type, message, thrown) {
   process.emitWarning(message, { type, detail: show(thrown) })
 }
 
-module.exports = { warn }
+module.exports = { show, warn }
