@@ -85,9 +85,16 @@ function turn() {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Longer than anything takes, and shorter than a test may. */
+const NEVER_MS = 20_000
+
 /** Turns of the event loop until `holds()`. For what no event tells of. */
 async function eventually(holds) {
-  while (!holds()) await turn()
+  const begun = performance.now()
+  while (!holds()) {
+    if (performance.now() - begun > NEVER_MS) throw new Error(`it never came to ${holds}`)
+    await turn()
+  }
 }
 
 module.exports = { arena, eventually, openIdle, outcome, quietTime, turn }
