@@ -34,9 +34,7 @@ test('50 at once with 5 open, each for 2 ms: served by those 5, and at most one 
   const { blender, connections } = await slowToConnect()
   const told = new Chronicle(connections)
   const begun = performance.now()
-  await Promise.all(
-    Array.from({ length: CALLERS }, () => connections.use(() => held(HOLD_MS))),
-  )
+  await Promise.all(Array.from({ length: CALLERS }, () => connections.use(() => held(HOLD_MS))))
   const tookMs = performance.now() - begun
   record(`spike of ${CALLERS} over ${WARM}, connects of ${CONNECT_MS} ms`, tookMs)
   record('connections of that spike', blender.stats().connects, '')
