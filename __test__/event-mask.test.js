@@ -4,6 +4,7 @@
 
 const { ObservedEmitter } = require('../lib/events')
 const { eventBits } = require('../lib/tables')
+const { eventually } = require('./support/arena')
 const { newPool, simulator } = require('./support/stage')
 
 const listener = () => {}
@@ -71,6 +72,7 @@ test('a listener added late hears what comes then, and one removed hears no more
   const listen = ({ connectionId }) => told.push(connectionId)
   pool.on('connectionCheckedOut', listen)
   await pool.use(listener)
+  await eventually(() => told.length > 0)
   pool.off('connectionCheckedOut', listen)
   await pool.use(listener)
   const closed = new Promise((resolve) => pool.once('poolClosed', resolve))

@@ -1,442 +1,263 @@
 'use strict'
 
-// The caller's own code on a connection: onConnect before anybody gets it, onRelease before the next one
-// gets it, recycle() when its holder asks. Whatever such code does, nobody else is harmed.
+// onConnect, onRelease and the function of recycle(): user code on a connection that is out of the pool.
+// Whatever it does, the pool goes on.
 
-const { arena, eventually, outcome, turn } = require('./support/arena')
-const { Chronicle } = require('./support/chronicle')
-const { ask } = require('./support/stub-blender')
+const { PoolError } = require('..')
+const { expectBalanced, nextEvent } = require('./support/fault')
+const { eventually } = require('./support/arena')
+const { newPool, simulator } = require('./support/stage')
 
-const { pool, stub } = arena()
+let blender
 
-/** `[connection, type or n]` of every command, in the order in which they came. */
-const came = (blender) =>
-  blender.requests.map(({ connection, type, params }) => [connection, params?.n ?? type])
+beforeEach(async () => {
+  blender = await simulator({ dialect: 'worker', beatMs: 0 })
+})
 
-/** A promise and what settles it. */
-function deferred() {
-  let resolve
-  const promise = new Promise((done) => {
-    resolve = done
-  })
-  return { promise, resolve }
-}
+const open = (options) =>
+  newPool({ endpoints: blender.address, dialect: 'worker', maxConnections: 1, ...options })
+
+const rejected = { code: 'ERR_POOL_NOT_HELD' }
+const forEver = () => new Promise(() => {})
 
 describe('onConnect', () => {
-  test('logs in before any other command goes over that connection', async () => {
-    const blender = await stub({
-      answer: (request) => setImmediate(() => request.reply({ type: request.type })),
-    })
-    const connections = pool(blender, {
-      maxConnections: 4,
+  test('runs on every new connection before anybody gets it', async () => {
+    const seen = []
+    const pool = open({
       onConnect: async (connection) => {
-        expect((await connection.execute('login')).result).toEqual({ type: 'login' })
-        await connection.execute('select_scene')
+        const { result } = await connection.execute({ type: 'echo', params: { hello: 1 } })
+        seen.push([connection.id, connection.inUse, result])
       },
     })
-    await Promise.all(
-      Array.from({ length: 60 }, async (_, n) => {
-        if (n % 3 === 0) await connections.use((held) => held.execute(ask('worker', { n })))
-        else if (n % 10 === 1) await (await connections.acquire()).discard()
-        else await connections.execute(ask('worker', { n }))
-      }),
-    )
-    expect(blender.accepted).toBeGreaterThan(4)
-    for (let connection = 1; connection <= blender.accepted; connection++) {
-      const types = blender.requests.filter((one) => one.connection === connection)
-      expect(types.slice(0, 2).map(({ type }) => type)).toEqual(['login', 'select_scene'])
-      expect(types.filter(({ type }) => type === 'login')).toHaveLength(1)
-    }
-  })
-
-  test('runs for the minimum too, and warm() waits for it', async () => {
-    const blender = await stub()
-    const { promise, resolve } = deferred()
-    let calls = 0
-    const connections = pool(blender, {
-      minConnections: 2,
-      onConnect: () => {
-        calls++
-        return promise
-      },
-    })
-    let isWarm = false
-    const warming = connections.warm().then(() => {
-      isWarm = true
-    })
-    await eventually(() => calls === 2)
-    for (let turns = 0; turns < 20; turns++) await turn()
-    expect(isWarm).toBe(false)
-    expect(connections.stats()).toMatchObject({ connecting: 2, idle: 0 })
-    resolve()
-    await warming
-    expect(connections.stats()).toMatchObject({ connecting: 0, idle: 2 })
+    await pool.execute('get_scene_info')
+    await pool.use((held) => held.discard())
+    await pool.execute('get_scene_info')
+    expect(seen).toEqual([
+      [1, true, { hello: 1 }],
+      [2, true, { hello: 1 }],
+    ])
+    const commands = blender.stats().commands.map(({ command }) => command)
+    expect(commands.filter((command) => command !== 'ping')).toEqual([
+      'echo',
+      'get_scene_info',
+      'echo',
+      'get_scene_info',
+    ])
+    expectBalanced(pool)
   })
 
   test.each([
     [
       'throws',
       () => {
-        throw new Error('no such user')
+        throw new Error('of the hook')
       },
     ],
-    ['rejects', async () => Promise.reject(new Error('no such user'))],
-  ])('that %s: the connection is closed, an event tells why, and so does the caller’s error', async (_how, onConnect) => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1, connectRetryMs: 0, onConnect })
-    const told = new Chronicle(connections)
-    const { error } = await outcome(connections.acquire())
-    expect(error).toMatchObject({ name: 'PoolError', delivered: 'no' })
-    expect(`${error.message} ${error.cause?.message}`).toContain('no such user')
-    const [failed] = await told.has('hookFailed')
-    expect(failed).toMatchObject({ connectionId: 1, endpoint: blender.address, hook: 'onConnect' })
-    expect(failed.error).toMatchObject({ name: 'PoolError' })
-    expect(failed.error.message).toContain('no such user')
-    const [closed] = await told.has('connectionClosed')
-    expect(closed).toMatchObject({ connectionId: 1, reason: 'error' })
-    await blender.until(({ open }) => open === 0)
-    expect(connections.stats()).toMatchObject({ idle: 0, inUse: 0, waiting: 0 })
-    expect(connections.stats().hookFailures).toBeGreaterThanOrEqual(1)
-    expect(told.faults()).toEqual([])
-  })
-
-  test('that fails once is tried again on another connection for who waits', async () => {
-    const blender = await stub()
-    let calls = 0
-    const connections = pool(blender, {
-      maxConnections: 1,
-      retryBackoffMs: 1,
-      onConnect: () => {
-        if (++calls === 1) throw new Error('not yet')
+    [
+      'rejects',
+      async () => {
+        throw new Error('of the hook')
       },
-    })
-    const held = await connections.acquire()
-    expect(calls).toBe(2)
-    expect(blender.accepted).toBe(2)
-    await held.release()
-  })
-
-  test('that never ends is given up after hookTimeoutMs, and its connection closed', async () => {
-    const blender = await stub()
-    let calls = 0
-    let lent
-    const connections = pool(blender, {
-      maxConnections: 1,
-      hookTimeoutMs: 50,
-      retryBackoffMs: 1,
-      onConnect: (connection) => {
-        if (++calls > 1) return undefined
-        lent = connection
-        return new Promise(() => {})
-      },
-    })
-    const told = new Chronicle(connections)
-    const held = await connections.acquire()
-    const [failed] = await told.has('hookFailed')
-    expect(failed.error.message).toContain('hookTimeoutMs')
-    expect(failed).toMatchObject({ connectionId: 1, hook: 'onConnect' })
-    // What it was lent is nobody's any more.
-    const { error } = await outcome(lent.execute(ask('worker', { n: 'late' })))
-    expect(error).toMatchObject({ name: 'PoolError', delivered: 'no' })
-    expect(held.id).toBe(2)
-    await held.release()
-    expect(came(blender)).toEqual([])
-  })
-
-  test('cannot give back, throw away or recycle what it was lent', async () => {
-    const blender = await stub()
-    const codes = []
-    const connections = pool(blender, {
-      onConnect: async (connection) => {
-        for (const call of [
-          () => connection.release(),
-          () => connection.discard(),
-          () => connections.release(connection),
-          () => connections.recycle(connection, () => {}),
-        ]) {
-          codes.push((await outcome(call())).error?.code)
+    ],
+    [
+      'throws nothing that can be shown',
+      () => {
+        throw {
+          get message() {
+            throw 1
+          },
+          get stack() {
+            throw 2
+          },
         }
       },
+    ],
+    ['never ends', forEver],
+  ])('that %s fails the connection, once in an event, and nothing else', async (_what, hook) => {
+    let runs = 0
+    const onConnect = (connection) => (++runs === 1 ? hook(connection) : undefined)
+    const pool = open({ onConnect, hookTimeoutMs: 30 })
+    const failed = nextEvent(pool, 'hookFailed')
+    const reply = await pool.execute('ping')
+    expect(reply.success).toBe(true)
+    expect(await failed).toEqual({
+      connectionId: 1,
+      endpoint: blender.address,
+      hook: 'onConnect',
+      error: expect.any(PoolError),
     })
-    const held = await connections.acquire()
-    expect(codes).toEqual(Array(4).fill('ERR_POOL_NOT_HELD'))
-    await held.release()
+    expect(pool.stats()).toMatchObject({ hookFailures: 1, total: 1 })
+  })
+
+  test('is lent its connection, which is dead when the hook has ended', async () => {
+    let lent
+    const refusals = []
+    const pool = open({
+      onConnect: async (connection) => {
+        lent = connection
+        for (const way of [
+          () => connection.release(),
+          () => connection.discard(),
+          () => pool.release(connection),
+          () => pool.recycle(connection, () => {}),
+        ]) {
+          refusals.push(await way().catch(({ code, message }) => ({ code, message })))
+        }
+        await connection[Symbol.asyncDispose]()
+        expect(connection.inUse).toBe(true)
+      },
+    })
+    await pool.execute('ping')
+    const lentMessage = expect.stringContaining('lent to a hook')
+    expect(refusals).toEqual(Array(4).fill({ ...rejected, message: lentMessage }))
+    expect(lent.inUse).toBe(false)
+    await expect(lent.execute('ping')).rejects.toMatchObject(rejected)
+    await expect(lent.release()).rejects.toMatchObject(rejected)
+  })
+
+  test('that took too long has a dead connection as well', async () => {
+    let lent
+    const pool = open({
+      hookTimeoutMs: 20,
+      onConnect: (connection) => {
+        if (lent !== undefined) return
+        lent = connection
+        return forEver()
+      },
+    })
+    await pool.execute('ping')
+    await eventually(() => !lent.inUse)
+    await expect(lent.execute('ping')).rejects.toMatchObject(rejected)
+  })
+
+  test.each([
+    ['acquire', (pool) => pool.acquire({ timeoutMs: 10 }).catch(() => {})],
+    ['execute', (pool) => pool.execute('ping', { timeoutMs: 10 }).catch(() => {})],
+    ['stats and events', (pool) => pool.on('poolClosed', () => {}).stats()],
+  ])('may call the pool: %s', async (_what, call) => {
+    const pool = open({ onConnect: () => call(pool) })
+    expect(await pool.execute('ping')).toMatchObject({ success: true })
+  })
+
+  test.each([
+    [
+      'clear',
+      (pool) => {
+        pool.clear()
+        pool.ready()
+      },
+    ],
+    [
+      'close',
+      (pool) => {
+        pool.close()
+      },
+    ],
+  ])('may %s the pool', async (_what, call) => {
+    let runs = 0
+    const pool = open({ onConnect: () => (++runs === 1 ? call(pool) : undefined) })
+    await pool.execute('ping').catch((error) => expect(error).toBeInstanceOf(PoolError))
+    await pool.close()
+    expect(pool.stats()).toMatchObject({ total: 0, waiting: 0, raceDetected: 0 })
   })
 })
 
 describe('onRelease', () => {
-  test('cleans up before the next holder has the connection', async () => {
-    const blender = await stub()
-    const connections = pool(blender, {
-      maxConnections: 1,
-      onRelease: (connection) => connection.execute('reset'),
+  test('runs on what a holder gave back, before the next one gets it', async () => {
+    const order = []
+    const pool = open({
+      onRelease: async (connection) => {
+        await connection.execute('ping')
+        order.push(`released ${connection.id}`)
+      },
     })
-    await Promise.all(
-      [1, 2, 3].map((n) => connections.use((held) => held.execute(ask('worker', { n })))),
-    )
-    await eventually(() => connections.stats().idle === 1)
-    expect(came(blender)).toEqual([
-      [1, 1],
-      [1, 'reset'],
-      [1, 2],
-      [1, 'reset'],
-      [1, 3],
-      [1, 'reset'],
-    ])
-    expect(connections.stats()).toMatchObject({ created: 1, acquired: 3, released: 3 })
+    const use = (name) => pool.use(({ id }) => order.push(`${name} ${id}`))
+    await Promise.all([use('first'), use('second')])
+    await eventually(() => pool.stats().idle === 1)
+    expect(order).toEqual(['first 1', 'released 1', 'second 1', 'released 1'])
   })
 
-  test('does not run for what is thrown away', async () => {
-    const blender = await stub()
-    let calls = 0
-    const connections = pool(blender, {
+  test('that fails closes the connection, and the next holder gets another', async () => {
+    const pool = open({
       onRelease: () => {
-        calls++
+        throw new Error('dirty')
       },
     })
-    await (await connections.acquire()).discard()
-    await eventually(() => connections.stats().total === 0)
-    expect(calls).toBe(0)
-  })
-
-  test.each([
-    [
-      'throws',
-      () => {
-        throw new Error('still dirty')
-      },
-    ],
-    ['rejects', () => Promise.reject(new Error('still dirty'))],
-    ['hangs', () => new Promise(() => {})],
-  ])('that %s closes the connection, and the next holder gets another', async (how, onRelease) => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1, hookTimeoutMs: 50, onRelease })
-    const told = new Chronicle(connections)
-    const first = await connections.acquire()
-    await turn()
-    const waiting = connections.acquire()
-    await first.release()
-    const second = await waiting
-    expect(second.id).toBe(2)
-    const [failed] = await told.has('hookFailed')
-    expect(failed).toMatchObject({ connectionId: 1, hook: 'onRelease' })
-    expect(failed.error.message).toContain(how === 'hangs' ? 'hookTimeoutMs' : 'still dirty')
-    expect(await told.has('connectionClosed')).toMatchObject([{ connectionId: 1, reason: 'error' }])
-    expect(connections.stats()).toMatchObject({ hookFailures: 1 })
-    await connections.close({ force: true })
-    await told.has('poolClosed')
-    expect(told.faults()).toEqual([])
+    const failed = nextEvent(pool, 'hookFailed')
+    const first = await pool.use(({ id }) => id)
+    expect(await pool.use(({ id }) => id)).toBe(first + 1)
+    const { hook, error } = await failed
+    expect(hook).toBe('onRelease')
+    expect(error.message).toContain('dirty')
   })
 })
 
 describe('recycle', () => {
-  test('takes the connection through the work, and back among the idle ones', async () => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1 })
-    const told = new Chronicle(connections)
-    const held = await connections.acquire()
-    await turn()
-    const waiting = connections.acquire()
-    const states = []
-
-    const given = await connections.recycle(held, async (connection) => {
-      states.push(connections.connections()[0].state)
-      expect(connection.id).toBe(held.id)
-      await connection.execute(ask('worker', { n: 'login' }))
-      return 'mended'
+  test('gives what its function gives, when the connection is idle again', async () => {
+    const pool = open()
+    const held = await pool.acquire()
+    const waiting = pool.acquire()
+    let states
+    const given = await pool.recycle(held, async (lent) => {
+      await lent.execute('ping')
+      states = pool.connections().map(({ state }) => state)
+      return [lent.id, lent === held]
     })
-
-    expect(given).toBe('mended')
+    expect(given).toEqual([held.id, false])
     expect(states).toEqual(['unusable'])
     expect(held.inUse).toBe(false)
-    expect((await outcome(held.execute('ping'))).error).toMatchObject({ code: 'ERR_POOL_NOT_HELD' })
-    const next = await waiting
-    expect(next.id).toBe(held.id)
-    await next.execute(ask('worker', { n: 2 }))
-    await next.release()
-    expect(came(blender)).toEqual([
-      [1, 'login'],
-      [1, 2],
-    ])
-    await told.has('connectionCheckedIn', 2)
-    expect(told.faults()).toEqual([])
+    expect((await waiting).id).toBe(held.id)
+    await (await waiting).release()
+    expect(pool.stats()).toMatchObject({ idle: 1, inUse: 0, created: 1 })
   })
 
-  test.each([
-    [
-      'throws',
-      () => {
-        throw new Error('denied')
-      },
-    ],
-    ['rejects', () => Promise.reject(new Error('denied'))],
-  ])('work that %s: it rejects with that error, and the connection is closed', async (_how, work) => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1 })
-    const told = new Chronicle(connections)
-    const held = await connections.acquire()
-    const { error } = await outcome(connections.recycle(held, work))
-    expect(error.message).toBe('denied')
-    const [failed] = await told.has('hookFailed')
-    expect(failed).toMatchObject({ connectionId: 1, hook: 'recycle' })
-    await told.has('connectionClosed')
-    expect(await connections.use(({ id }) => id)).toBe(2)
-  })
-
-  test('work that never ends: it rejects after hookTimeoutMs, and the slot is free', async () => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1, hookTimeoutMs: 50 })
-    const held = await connections.acquire()
-    const { error } = await outcome(connections.recycle(held, () => new Promise(() => {})))
-    expect(error).toMatchObject({ name: 'PoolError' })
-    expect(error.message).toContain('hookTimeoutMs')
-    expect(await connections.use(({ id }) => id)).toBe(2)
-  })
-
-  test('of a connection that dies meanwhile rejects, and the slot is free', async () => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1 })
-    const held = await connections.acquire()
-    const { promise, resolve } = deferred()
-    const recycling = outcome(connections.recycle(held, () => promise))
-    await eventually(() => connections.connections()[0].state === 'unusable')
-    blender.kill()
-    const { error } = await recycling
-    expect(error).toMatchObject({ code: 'ERR_POOL_CONNECTION_LOST' })
-    resolve()
-    expect(await connections.use(({ id }) => id)).toBe(2)
-  })
-
-  test('twice, or of what is not held: ERR_POOL_NOT_HELD', async () => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 1 })
-    const held = await connections.acquire()
-    await connections.recycle(held, () => {})
-    for (const wrong of [held, {}, undefined]) {
-      const { error } = await outcome(connections.recycle(wrong, () => {}))
-      expect(error).toMatchObject({ code: 'ERR_POOL_NOT_HELD' })
-    }
-    const again = await connections.acquire()
-    expect((await outcome(connections.recycle(again))).error).toMatchObject({
-      code: 'ERR_POOL_INVALID_OPTION',
+  test("rejects with its function's own error, and the connection is closed", async () => {
+    const pool = open()
+    const own = new Error('mine')
+    const held = await pool.acquire()
+    const failed = nextEvent(pool, 'hookFailed')
+    const call = pool.recycle(held, async () => {
+      throw own
     })
-    await again.release()
+    await expect(call).rejects.toBe(own)
+    expect(await failed).toMatchObject({ hook: 'recycle', connectionId: held.id })
+    expect(await pool.use(({ id }) => id)).toBe(held.id + 1)
   })
 
-  test('waits for what its holder still runs', async () => {
-    const blender = await stub({ answer: () => {} })
-    const connections = pool(blender, { maxConnections: 1 })
-    const held = await connections.acquire()
-    const running = held.execute(ask('worker', { n: 1 }))
-    await blender.until(({ requests }) => requests.length === 1)
-    let began = false
-    const recycling = connections.recycle(held, () => {
-      began = true
+  test('rejects when its function never ends', async () => {
+    const pool = open({ hookTimeoutMs: 20 })
+    const held = await pool.acquire()
+    const call = pool.recycle(held, forEver)
+    await expect(call).rejects.toMatchObject({ message: expect.stringContaining('hookTimeoutMs') })
+    expect(await pool.use(({ id }) => id)).toBe(held.id + 1)
+  })
+
+  test('rejects when the connection dies meanwhile', async () => {
+    const pool = open()
+    const held = await pool.acquire()
+    const call = pool.recycle(held, async (lent) => {
+      blender.hangUp({ reset: true })
+      return await lent.execute('ping')
     })
-    for (let turns = 0; turns < 20; turns++) await turn()
-    expect(began).toBe(false)
-    blender.requests[0].reply({ n: 1 })
-    expect((await running).result).toEqual({ n: 1 })
-    await recycling
-    expect(began).toBe(true)
-  })
-})
-
-describe('a hook may call back into its pool', () => {
-  test.each([
-    'onConnect',
-    'onRelease',
-  ])('%s may ask it anything, and use its other connections', async (hook) => {
-    const blender = await stub()
-    let depth = 0
-    const answers = []
-    const connections = pool(blender, {
-      maxConnections: 3,
-      [hook]: async () => {
-        // One connection that is opened for the hook has its own hook.
-        if (depth++ > 0) return
-        answers.push(connections.stats().total > 0, connections.connections().length > 0)
-        answers.push((await connections.execute(ask('worker', { n: hook }))).result.n)
-        connections.resize({ maxConnections: 4 })
-      },
-    })
-    await connections.use((held) => held.execute(ask('worker', { n: 'mine' })))
-    await eventually(() => answers.length === 3 && connections.stats().unusable === 0)
-    expect(answers).toEqual([true, true, hook])
-    expect(connections.stats()).toMatchObject({ max: 4, hookFailures: 0 })
+    await expect(call).rejects.toBeInstanceOf(PoolError)
+    expect(await pool.execute('ping')).toMatchObject({ success: true })
   })
 
-  test.each([
-    ['pause', 'ERR_POOL_CLEARED'],
-    ['clear', 'ERR_POOL_CLEARED'],
-    ['close', 'ERR_POOL_CLOSED'],
-  ])('onConnect may %s it: who waits is told, and nothing is left open', async (order, code) => {
-    const blender = await stub()
-    let ordered
-    const connections = pool(blender, {
-      maxConnections: 1,
-      onConnect: () => {
-        ordered = connections[order]()
-      },
-    })
-    expect((await outcome(connections.acquire())).error).toMatchObject({ code })
-    await ordered
-    await connections.close()
-    await blender.until(({ open }) => open === 0)
-  })
-})
-
-describe('a listener may call back into its pool', () => {
-  const ORDERS = {
-    execute: (connections) => connections.execute(ask('worker', { n: 'listener' })),
-    acquire: async (connections) => (await connections.acquire()).release(),
-    'stats, connections and endpoints': (connections) => {
-      connections.stats()
-      connections.connections()
-      connections.endpoints()
-    },
-    checkHealth: (connections) => connections.checkHealth(),
-    resize: (connections) => connections.resize({ maxConnections: 3 }),
-    'clear and ready': (connections) => {
-      connections.clear()
-      connections.ready()
-    },
-    'pause and ready': (connections) => {
-      connections.pause()
-      connections.ready()
-    },
-  }
-
-  test.each(Object.entries(ORDERS))('with %s, from every event', async (_what, order) => {
-    const blender = await stub()
-    const connections = pool(blender, { maxConnections: 2 })
-    const told = new Chronicle(connections)
-    const results = []
-    let calls = 0
-    for (const event of [
-      'connectionCreated',
-      'connectionReady',
-      'connectionCheckOutStarted',
-      'connectionCheckedOut',
-      'connectionCheckedIn',
-      'connectionClosed',
-    ]) {
-      connections.on(event, () => {
-        if (++calls > 12) return
-        results.push(outcome((async () => order(connections))()))
+  test('wants a connection of this pool that is held, and a function', async () => {
+    const pool = open()
+    const held = await pool.acquire()
+    for (const work of [undefined, null, 'ping', {}]) {
+      await expect(pool.recycle(held, work)).rejects.toMatchObject({
+        code: 'ERR_POOL_INVALID_OPTION',
       })
     }
-    for (let n = 0; n < 6; n++) {
-      const { error } = await outcome(connections.execute(ask('worker', { n })))
-      if (error) expect(error).toMatchObject({ code: 'ERR_POOL_CLEARED', delivered: 'no' })
+    expect(held.inUse).toBe(true)
+    const other = open()
+    await expect(other.recycle(held, () => {})).rejects.toMatchObject(rejected)
+    await held.release()
+    for (const connection of [held, {}, null]) {
+      await expect(pool.recycle(connection, () => {})).rejects.toMatchObject(rejected)
     }
-    // A listener may have turned it down.
-    while (calls < 12) await outcome(connections.use((held) => held.discard()))
-    for (const { error } of await Promise.all(results)) {
-      if (error) expect(error).toMatchObject({ name: 'PoolError', code: 'ERR_POOL_CLEARED' })
-    }
-    await connections.close()
-    await told.has('poolClosed')
-    expect(told.faults()).toEqual([])
+    expectBalanced(pool)
   })
 })

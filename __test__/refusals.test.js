@@ -22,6 +22,7 @@ describe('a pool is not made of', () => {
       boolean: ['true', 1, 0, {}],
       enum: ['klingon', 7, true, '', 'Auto'],
       string: [7, true, {}, []],
+      function: ['ping', true, false, {}, []],
       endpoints: [7, true, '', [], [7], {}, 'http://127.0.0.1:1', 'localhost:0', 'localhost:x'],
     }[kind]
     return values.map((value) => [name, value])
@@ -51,6 +52,7 @@ describe('a pool is not made of', () => {
     for (const value of [min, max]) {
       const others = name === 'retryBackoffMs' ? { maxRetryBackoffMs: max } : {}
       if (name === 'maxRetryBackoffMs') others.retryBackoffMs = 1
+      if (name === 'minConnections') others.maxConnections = max
       newPool({ [name]: value, ...others })
     }
   })

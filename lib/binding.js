@@ -34,7 +34,7 @@
  * @property {(slot: number, generation: number, reason: string) => string | null} discard
  * @property {(slot: number, generation: number) => boolean} reclaim The holder is garbage; whether it still held.
  * @property {(slot: number, generation: number, ticket: number) => string | null} recycle A HOOK entry comes once
- *   the connection is out of the pool; the ticket gets an entry only when it dies before that.
+ *   the connection is out of the pool, and DONE for the ticket once it is back; FAULT when it is lost instead.
  * @property {(slot: number, generation: number, hook: number, error: string | null) => void} hookDone The answer to
  *   a HOOK entry; null: mended, the connection is idle again.
  * @property {(key: number) => string | null} cancel The request's `delivered`, and no entry will come for its

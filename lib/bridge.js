@@ -181,6 +181,7 @@ class Bridge {
     for (const connection of report.connections) {
       if (connection.error) connection.error = this.error(connection.error)
     }
+    report.stats ??= this.snapshot('stats')
     return report
   }
 

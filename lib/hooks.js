@@ -4,7 +4,7 @@
 // recycle. Whatever it does is contained here: native code gets exactly one answer to each hook, and has
 // its own clock for those that never give one.
 
-const { setTimeout } = require('node:timers')
+const { clearTimeout, setTimeout } = require('node:timers')
 const { Entry } = require('./binding')
 const { invalidOption } = require('./invalid-option')
 const { HookLease } = require('./lease')
@@ -13,16 +13,17 @@ const { show } = require('./warning')
 
 /** @typedef {(connection: PooledConnection) => unknown} HookFunction */
 /** @typedef {import('./bridge').Bridge} Bridge */
-/** @typedef {import('./ticket').Ticket} Ticket */
+/** @typedef {{ failed: boolean, said: string | null, value?: any, error?: any }} Outcome */
+/** @typedef {{ work: HookFunction, outcome: Outcome | null }} Recycling */
 
-/** In the order of native code's numbers for them; the third comes with its ticket. */
+/** By native code's numbers; the third comes with a ticket, and with the function of that call. */
 const KINDS = ['onConnect', 'onRelease']
 
 class Hooks {
   #bridge
   #functions
   #timeoutMs
-  /** By the number of its ticket. @type {Map<number, { work: HookFunction, ticket: Ticket }>} */
+  /** By the number of its ticket. @type {Map<number, Recycling>} */
   #recycling = new Map()
 
   /**
@@ -48,13 +49,15 @@ class Hooks {
     const number = outbox.nextTicket()
     lease.recycle(number)
     const ticket = outbox.open(this.#bridge, number, 0, null, undefined)
-    this.#recycling.set(number, { work, ticket })
+    /** @type {Recycling} */
+    const recycling = { work, outcome: null }
+    this.#recycling.set(number, recycling)
     await ticket.settled
     this.#recycling.delete(number)
+    const { outcome } = recycling
+    if (outcome?.failed) throw outcome.error
     if (ticket.kind === Entry.FAULT) throw this.#bridge.error(ticket.payload)
-    const { value, error, failed } = ticket.payload
-    if (failed) throw error
-    return value
+    return outcome?.value
   }
 
   /**
@@ -62,36 +65,34 @@ class Hooks {
    * @param {import('./binding').LeaseArray} array
    * @param {[number, number, number]} call its number, its kind, and the ticket of a recycle
    */
-  async run(array, [number, kind, ticketNumber]) {
-    const recycled = this.#recycling.get(ticketNumber)
-    const work = recycled === undefined ? this.#functions[KINDS[kind]] : recycled.work
+  async run(array, [number, kind, ticket]) {
+    const recycling = this.#recycling.get(ticket)
     const lease = new HookLease(this.#bridge, array)
     const late = setTimeout(() => {
       lease.held = false
     }, this.#timeoutMs)
     late.unref()
+    const work = recycling?.work ?? this.#functions[KINDS[kind]]
     const outcome = await outcomeOf(work, new PooledConnection(lease))
     clearTimeout(late)
     lease.held = false
+    if (recycling !== undefined) recycling.outcome = outcome
     const [slot, generation] = array
-    this.#bridge.native.hookDone(slot, generation, number, outcome.failed ? outcome.said : null)
-    if (recycled?.ticket.kind === -1) {
-      this.#bridge.outbox.forget(recycled.ticket)
-      recycled.ticket.settle(Entry.DONE, outcome, undefined)
-    }
+    this.#bridge.native.hookDone(slot, generation, number, outcome.said)
   }
 }
 
 /**
  * @param {HookFunction | undefined} work
  * @param {PooledConnection} connection
+ * @returns {Promise<Outcome>}
  */
 async function outcomeOf(work, connection) {
   try {
     if (work === undefined) throw new Error('nobody waits for this connection any more')
-    return { failed: false, value: await work(connection) }
+    return { failed: false, said: null, value: await work(connection) }
   } catch (error) {
-    return { failed: true, error, said: said(error) }
+    return { failed: true, said: said(error), error }
   }
 }
 

@@ -4,6 +4,7 @@ import {
   ConnectionPool,
   type Delivered,
   deliveredOf,
+  type HealthReport,
   PoolError,
   PooledConnection,
   type PoolOptions,
@@ -18,6 +19,22 @@ declare function expect<T extends true>(): T
 const pool = new ConnectionPool({ endpoints: ['127.0.0.1:9876', { path: '/tmp/blender.sock' }] })
 new ConnectionPool()
 new ConnectionPool({ maxConnecting: null, pingOnConnect: null, dialect: 'blender-lab' })
+new ConnectionPool({
+  start: 'paused',
+  idleOrder: 'fifo',
+  minConnections: 1,
+  endpoints: [{ port: 9876, minConnections: 1, maxConnections: 2 }],
+  onConnect: async (connection) => {
+    expect<Equal<typeof connection, PooledConnection>>()
+    await connection.execute('ping')
+  },
+  onRelease: () => {},
+})
+
+// @ts-expect-error not a word for it
+new ConnectionPool({ start: 'sleeping' })
+// @ts-expect-error a hook is a function
+new ConnectionPool({ onConnect: 'ping' })
 
 // @ts-expect-error an unknown option
 new ConnectionPool({ maxConnection: 3 })
@@ -83,10 +100,46 @@ export async function connections() {
   return at
 }
 
+export async function queueing() {
+  await pool.execute('a', { priority: 5, affinity: 'scene-1' })
+  await pool.acquire({ affinity: 7, endpoint: undefined })
+  pool.tryAcquire({ affinity: 7 })
+  // @ts-expect-error nobody waits in tryAcquire
+  pool.tryAcquire({ priority: 1 })
+  // @ts-expect-error a key is no object
+  await pool.acquire({ affinity: {} })
+  // @ts-expect-error a held connection does not wait for one
+  await pool.use((held) => held.execute('a', { priority: 1 }))
+}
+
+export async function life() {
+  pool.pause()
+  pool.clear({ endpoint: 'left', interruptInUse: true })
+  pool.ready()
+  pool.resize({ maxConnections: 3 })
+  // @ts-expect-error it has to say how large
+  pool.resize()
+  await pool.warm()
+  const recycled = await pool.recycle(await pool.acquire(), async (held) => held.id)
+  expect<Equal<typeof recycled, number>>()
+  const text: string = pool.metrics()
+  return text
+}
+
+export async function health() {
+  const report = await pool.checkHealth()
+  expect<Equal<typeof report, HealthReport>>()
+  // @ts-expect-error not a status
+  if (report.status === 'fine') return
+  const [{ ok, error }] = report.connections
+  expect<Equal<typeof error, PoolError | undefined>>()
+  return ok === null ? report.endpoints[0].busy : report.stats.waitMs.p99
+}
+
 export async function figures() {
   expect<Equal<ReturnType<typeof pool.stats>, PoolStats>>()
   const dialect: string | null = pool.endpoints()[0].dialect
-  const state: 'ready' | 'closing' | 'closed' = pool.state
+  const state: 'paused' | 'ready' | 'closing' | 'closed' = pool.state
   const slots: number[] = pool.connections().map((connection) => connection.slot)
   const { cut } = await pool.unref().ref().close({ timeoutMs: 100, force: true })
   await pool[Symbol.asyncDispose]()
@@ -103,6 +156,15 @@ export function events() {
   pool.on('poolCreated', ({ options }) => {
     expect<Equal<typeof options, PoolOptions>>()
   })
+  pool.on('connectionCheckOutFailed', ({ reason, error }) => {
+    expect<Equal<typeof error, unknown>>()
+    // @ts-expect-error not a reason
+    return reason === 'boredom'
+  })
+  pool.on('leakDetected', ({ stack, heldMs }) => [stack?.split('\n'), heldMs.toFixed()])
+  pool.on('alert', ({ severity, metric }) => severity === 'critical' && metric === 'nestedAcquire')
+  pool.on('hookFailed', ({ hook, error }) => hook === 'recycle' && error.code)
+  pool.once('poolReady', () => {})
   // A listener may be asynchronous.
   pool.on('commandAborted', async ({ delivered }) => delivered === 'maybe')
   // @ts-expect-error no such field
