@@ -1,15 +1,17 @@
 //! One endpoint of a pool: what it needs, what runs there, who waits for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::affinity;
+use super::breaker::Breaker;
 use super::deadlines::Stamp;
 use super::face::Habits;
 use super::line::Line;
 use super::pulse::Pulse;
 use super::stats::Tally;
-use crate::fault::Fault;
 
 /// Those who wait for a slot.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ impl Lines {
 /// Everything the engine knows of one endpoint. Plain data under the engine's lock.
 pub(super) struct Endpoint {
     pub name: Arc<str>,
+    /// The name's, for [`affinity`].
+    pub key: u64,
     pub habits: Habits,
     /// What the habits were before anything was opened: they return when the endpoint is lost.
     pub first_habits: Habits,
@@ -57,16 +61,17 @@ pub(super) struct Endpoint {
     pub answered: bool,
     /// When it last did.
     pub answered_at: Option<Instant>,
-    pub failures: u32,
-    pub last_fault: Option<Fault>,
-    /// When the last attempt that failed had begun: who was queued before has had a try.
-    pub last_try: Option<Instant>,
-    /// No attempt before this.
-    pub retry_at: Option<Instant>,
+    pub breaker: Breaker,
     /// The entry among the deadlines that looks at it again, the one there is.
     pub alarm: Option<Stamp>,
-    /// Since when nothing has been open there and nothing could be opened.
-    pub down_since: Option<Instant>,
+    /// Somebody would have gone there, were it not down: it is worth a probe.
+    pub sought: bool,
+    /// How long opening took, the last time.
+    pub opening_took: Duration,
+    /// When somebody last got a slot there.
+    pub served_at: Option<Instant>,
+    /// Slots held by callers.
+    pub held: usize,
     /// How it does: by its jobs and its checks.
     pub pulse: Pulse,
     /// What was counted and timed there.
@@ -76,6 +81,7 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub fn new(name: Arc<str>, habits: Habits) -> Self {
         Endpoint {
+            key: affinity::key(&name),
             name,
             habits,
             first_habits: habits,
@@ -92,12 +98,12 @@ impl Endpoint {
             turns: Line::default(),
             answered: false,
             answered_at: None,
-            failures: 0,
-            last_fault: None,
-            last_try: None,
-            retry_at: None,
+            breaker: Breaker::default(),
             alarm: None,
-            down_since: None,
+            sought: false,
+            opening_took: Duration::ZERO,
+            served_at: None,
+            held: 0,
             pulse: Pulse::default(),
             tally: Tally::default(),
         }
@@ -105,34 +111,18 @@ impl Endpoint {
 
     /// How many more jobs may start now.
     pub fn permits(&self) -> usize {
-        if self.hushed { 0 } else { self.habits.max_in_flight.saturating_sub(self.in_flight) }
+        // Where every job dials, one of them is the probe.
+        let most = if self.habits.per_job && self.breaker.failures > 0 {
+            self.habits.max_in_flight.min(1)
+        } else {
+            self.habits.max_in_flight
+        };
+        if self.hushed { 0 } else { most.saturating_sub(self.in_flight) }
     }
 
-    /// It answered: whatever failed before is over.
-    pub fn prove(&mut self, now: Instant) {
-        self.answered = true;
-        self.answered_at = Some(now);
-        if self.failures > 0 {
-            self.failures = 0;
-            self.last_fault = None;
-            self.retry_at = None;
-        }
-    }
-
-    /// The state of its circuit breaker, in the words JavaScript sees.
-    pub fn state(&self) -> &'static str {
-        match (self.failures, self.connecting) {
-            (0, _) if self.answered => "up",
-            (0, _) => "unknown",
-            (_, 0) if self.is_down() => "down",
-            _ if self.is_down() => "probing",
-            _ => "up",
-        }
-    }
-
-    /// Attempts fail, and nothing is open that could serve those who wait.
-    pub fn is_down(&self) -> bool {
-        self.failures > 0 && self.slots == self.connecting
+    /// How long a queue may stand still, with something being opened, before more is opened.
+    pub fn stall(&self) -> Duration {
+        self.opening_took / 10
     }
 
     pub fn adopt(&mut self, slot: u32) {
@@ -145,11 +135,23 @@ impl Endpoint {
         self.slots -= 1;
     }
 
+    /// The slots that are its.
+    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+        self.members.iter().enumerate().flat_map(|(word, mask)| {
+            let mut left = *mask;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(word as u32 * 32 + bit)
+            })
+        })
+    }
+
     /// Whether there is room and leave to open one more, but for jobs that still run.
     pub fn may_open(&self, now: Instant) -> bool {
         self.slots < self.habits.max_slots
             && self.connecting < self.habits.max_connecting
             && !self.hushed
-            && self.retry_at.is_none_or(|at| at <= now)
+            && self.breaker.lets(self.connecting, now)
     }
 }

@@ -15,6 +15,7 @@ mod affinity;
 mod alarm;
 pub mod backoff;
 pub mod blenders;
+mod breaker;
 pub mod call;
 mod codel;
 pub mod connection_pool;

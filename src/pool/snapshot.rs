@@ -56,21 +56,23 @@ impl<F: Face> Engine<F> {
             .endpoints
             .iter()
             .zip(each)
-            .map(|(endpoint, gauges)| {
+            .enumerate()
+            .map(|(at, (endpoint, gauges))| {
                 let mut shown = gauges.to_json();
                 let fields = shown.as_object_mut().expect("gauges are an object");
                 fields.insert("name".into(), json!(&*endpoint.name));
-                fields.insert("state".into(), json!(endpoint.state()));
+                fields.insert("state".into(), json!(core.state_of(at)));
                 fields.insert("min".into(), json!(endpoint.habits.min_slots));
                 fields.insert(
                     "max".into(),
                     json!(endpoint.habits.max_slots.min(core.settings.max_slots as usize)),
                 );
                 fields.insert("inFlight".into(), json!(endpoint.in_flight));
-                fields.insert("failures".into(), json!(endpoint.failures));
+                fields.insert("failures".into(), json!(endpoint.breaker.failures));
                 let retry_in = endpoint
+                    .breaker
                     .retry_at
-                    .map(|at| at.saturating_duration_since(now).as_secs_f64() * 1e3);
+                    .map(|then| then.saturating_duration_since(now).as_secs_f64() * 1e3);
                 fields.insert("retryInMs".into(), json!(retry_in));
                 fields.insert("generation".into(), json!(endpoint.generation));
                 let latency = endpoint.pulse.latency().map(|took| took.as_secs_f64() * 1e3);
@@ -78,7 +80,7 @@ impl<F: Face> Engine<F> {
                 endpoint.tally.add_to(fields);
                 fields.insert(
                     "lastError".into(),
-                    json!(endpoint.last_fault.as_ref().map(Fault::message)),
+                    json!(endpoint.breaker.last_fault.as_ref().map(Fault::message)),
                 );
                 shown
             })

@@ -23,16 +23,26 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) -> Result<RequestKey, Fault> {
-        let Ask { kind, endpoint, .. } = ask;
+        let kind = ask.kind;
+        let endpoint = self.destination(&ask);
         if let Kind::RunHeld(lease) = kind {
             if !self.in_hook(lease) {
                 self.check_holder(lease)?;
             }
         } else {
-            self.begin_check_out(kind, endpoint, fx)?;
+            self.begin_check_out(kind, ask.endpoint, fx)?;
         }
         if self.requests.len() >= RequestKey::MAX {
             let fault = self.queue_full(RequestKey::MAX);
+            self.tell_failed(kind, endpoint, now, &fault, now, fx);
+            return Err(fault);
+        }
+        if !matches!(kind, Kind::RunHeld(_)) {
+            self.try_sooner(endpoint, now);
+        }
+        if matches!(kind, Kind::Hold | Kind::Run)
+            && let Some(fault) = self.refuse_at_once(endpoint, now)
+        {
             self.tell_failed(kind, endpoint, now, &fault, now, fx);
             return Err(fault);
         }
@@ -41,12 +51,10 @@ impl<F: Face> Core<F> {
             Kind::Warm => {
                 self.requests[key.index].place = Place::Warming;
                 self.warming.join(&mut self.requests, key.index);
-                self.try_sooner(None, now);
                 self.serve(now, fx);
             }
             Kind::Hold | Kind::Run => {
                 self.queue(key);
-                self.try_sooner(endpoint, now);
                 self.serve(now, fx);
                 // Only now is it known whether it had to wait at all.
                 let waits = self
@@ -63,7 +71,6 @@ impl<F: Face> Core<F> {
                     return Err(fault);
                 }
                 if waits {
-                    self.mind_patience(endpoint, now);
                     self.mind_queue(fx);
                 }
             }

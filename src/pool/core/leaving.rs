@@ -58,6 +58,7 @@ impl<F: Face> Core<F> {
             (State::InUse, Some(lease)) => {
                 if std::mem::take(&mut slot.held) {
                     self.held -= 1;
+                    self.endpoints[slot.endpoint].held -= 1;
                     if !std::mem::take(&mut slot.leaving) {
                         self.lost.insert(lease, fault.clone());
                     }

@@ -5,7 +5,8 @@
 //! the fields here say what is *known about* a slot, and who waits.
 //!
 //! - `callers`, `requests`: what callers ask for, and the life of a request among the others.
-//! - `serving`: who is next. `opening`, `outcomes`, `leaving`: the way of a slot.
+//! - `serving`: who is next. `spread`: at which endpoint. `opening`, `outcomes`, `leaving`: the way
+//!   of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
 //! - `health`: one check. `rounds`: who is checked when. `report`: how everything does.
@@ -27,6 +28,7 @@ mod requests;
 mod rounds;
 mod serving;
 mod slot;
+mod spread;
 pub(super) mod time;
 mod upkeep;
 mod watchdog;
@@ -130,6 +132,8 @@ pub(super) enum Timer {
     Check { slot: u32, number: u64 },
     /// The hook of this number has had its time.
     Hook { slot: u32, number: u64 },
+    /// A queue that moved may stand still now.
+    Stalled,
     /// The next round of checks.
     Round,
     /// The report of this number has had its time.
@@ -190,6 +194,8 @@ pub(super) struct Core<F: Face> {
     last_id: u64,
     last_exchange: u64,
     last_order: u64,
+    /// [`Timer::Stalled`] is set.
+    stalling: bool,
     /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
@@ -226,6 +232,7 @@ impl<F: Face> Core<F> {
             last_id: 0,
             last_exchange: 0,
             last_order: 0,
+            stalling: false,
             begun: false,
             lost: HashMap::new(),
             health: rounds::Rounds::default(),

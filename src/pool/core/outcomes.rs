@@ -110,7 +110,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Nothing could be opened for the job that was started on `at`, and nothing was sent. It
-    /// waits for another try while its patience lasts.
+    /// waits for another try, unless patience with that endpoint is over.
     pub(in crate::pool) fn unsent(
         &mut self,
         at: u32,
@@ -132,10 +132,8 @@ impl<F: Face> Core<F> {
             counters.commands -= 1;
         });
         self.end_flight(at);
-        let patient = fault.is_retryable()
-            && now < self.requests[key.index].queued_at + self.settings.patience;
         let held = matches!(self.requests[key.index].kind, Kind::RunHeld(_));
-        if patient && !held {
+        if fault.is_retryable() && !held {
             self.slots[at as usize].running = None;
             self.go_back(key, fx);
             self.retire(at, Reason::Error, Some(&fault), fx);
@@ -241,6 +239,7 @@ impl<F: Face> Core<F> {
         let Some(lease) = slot.lease.take() else { unreachable!("a slot in use has a lease") };
         if std::mem::take(&mut slot.held) {
             self.held -= 1;
+            self.endpoints[slot.endpoint].held -= 1;
         }
         slot.leaving = false;
         self.endpoints[slot.endpoint].hint = at;

@@ -1,20 +1,20 @@
 //! How long callers put up with an endpoint that fails.
 //!
-//! A Blender that restarts is away for a second or two: callers ride that out. One that is closed
-//! should be told about soon. So a caller waits through failing attempts for the pool's patience,
-//! and is refused with the last failure once that is over *and* an attempt that began after it
-//! came has failed; if the backoff left no room for one, it is made then.
-
-use std::time::Duration;
+//! A Blender that restarts is away for a second or two: callers ride that out, whenever they came.
+//! One that is closed should be told about soon: once an outage has lasted for the pool's patience,
+//! whoever has had a try is refused with its failure, and who comes while no try is due soon is
+//! refused at once. [`Breaker`](crate::pool::breaker) says when a try may be made.
+//!
+//! A caller who may go anywhere is refused only when that is so of every endpoint.
 
 use tokio::time::Instant;
 
-use super::{Core, Effects, Name, Timer, line};
-use crate::fault::{Code, Fault};
-use crate::pool::endpoint::Endpoint;
+use super::{Core, Effects, Name, Phase, Timer, line};
+use crate::fault::{Cause, Code, Fault};
 use crate::pool::event::Event;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
+use crate::pool::state::State;
 
 impl<F: Face> Core<F> {
     pub(super) fn note_failure(
@@ -25,25 +25,19 @@ impl<F: Face> Core<F> {
         now: Instant,
         fx: &mut Effects<F>,
     ) {
-        let pause = {
-            let endpoint = &mut self.endpoints[at];
-            endpoint.failures += 1;
-            self.settings.backoff.pause(endpoint.failures)
-        };
+        self.endpoints[at].breaker.failures += 1;
+        let is_down = self.is_down(at);
         let endpoint = &mut self.endpoints[at];
-        let failures = endpoint.failures;
+        let failures = endpoint.breaker.failures;
         // What has answered before will hardly have become something else; one odd answer of it is
         // no reason to send everybody away.
         let hopeless = !fault.is_retryable() && !endpoint.answered;
-        endpoint.last_fault = Some(fault.clone());
-        endpoint.last_try = endpoint.last_try.max(Some(began));
-        endpoint.retry_at = Some(now + pause);
         if endpoint.slots == 0 {
             // What listens there next may be something else.
             endpoint.habits = endpoint.first_habits;
         }
-        if endpoint.is_down() && endpoint.down_since.is_none() {
-            endpoint.down_since = Some(now);
+        let pause = self.settings.backoff.pause(failures);
+        if endpoint.breaker.fail(began, fault.clone(), pause, is_down, now) {
             self.tell(Name::EndpointDown, fx, || Event::EndpointDown {
                 endpoint: at,
                 fault,
@@ -51,106 +45,185 @@ impl<F: Face> Core<F> {
             });
         }
         self.look_again(at, now + pause);
+        if is_down {
+            self.send_elsewhere(at);
+        }
         self.lose_patience(at, hopeless, now, fx);
     }
 
     /// It answered: whatever failed there before is over.
     pub(super) fn prove(&mut self, at: usize, now: Instant, fx: &mut Effects<F>) {
         let endpoint = &mut self.endpoints[at];
-        endpoint.prove(now);
-        if let Some(since) = endpoint.down_since.take() {
+        endpoint.answered = true;
+        endpoint.answered_at = Some(now);
+        endpoint.sought = false;
+        if let Some(since) = endpoint.breaker.close() {
             let down = now.saturating_duration_since(since);
             self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });
         }
     }
 
-    /// Refuses those who have had their try at an endpoint and waited long enough; those whose
-    /// time is up without a try get one now.
-    pub(super) fn lose_patience(
-        &mut self,
-        at: usize,
-        hopeless: bool,
-        now: Instant,
-        fx: &mut Effects<F>,
-    ) {
-        let Endpoint { last_fault: Some(fault), last_try: Some(last_try), .. } =
-            &self.endpoints[at]
-        else {
-            return;
+    /// Attempts fail, and nothing is open that could serve those who wait. Where slots hold nothing
+    /// between jobs, what is open says nothing.
+    pub(super) fn is_down(&self, at: usize) -> bool {
+        let endpoint = &self.endpoints[at];
+        let serves = |slot: u32| {
+            matches!(self.table.read(slot).0, State::Idle | State::InUse | State::Unusable)
+                && self.slots[slot as usize].reason.is_none()
         };
-        let (fault, last_try) = (fault.clone(), *last_try);
-        let down = self.endpoints[at].is_down();
-        let all_down = self.endpoints.iter().all(Endpoint::is_down);
-        let patience = if hopeless { Duration::ZERO } else { self.settings.patience };
-        let mut next: Option<Instant> = None;
-        let mut untried = false;
-        for (kind, named) in
-            [(Kind::Hold, true), (Kind::Run, true), (Kind::Hold, false), (Kind::Run, false)]
-        {
-            if !named && !all_down {
-                continue;
-            }
-            while let Some(index) =
-                line(&mut self.anywhere, &mut self.endpoints, kind, named.then_some(at))
-                    .oldest(&self.requests)
-            {
-                let queued_at = self.requests[index].queued_at;
-                let over = queued_at + patience;
-                if now < over {
-                    next = Some(next.map_or(over, |next| next.min(over)));
-                    break;
-                }
-                if !down {
-                    // Something is open there and will serve them.
-                    break;
-                }
-                if queued_at > last_try {
-                    untried = true;
-                    break;
-                }
-                let key = self.key_of(index);
-                let fault = if named { fault.clone() } else { self.all_down(&fault) };
-                self.turn_down(key, fault, now, fx);
-            }
+        endpoint.breaker.failures > 0 && (endpoint.habits.per_job || !endpoint.slots().any(serves))
+    }
+
+    /// The state of its circuit breaker, in the words JavaScript sees.
+    pub(in crate::pool) fn state_of(&self, at: usize) -> &'static str {
+        let endpoint = &self.endpoints[at];
+        if endpoint.breaker.failures == 0 {
+            return if endpoint.answered { "up" } else { "unknown" };
         }
-        if untried {
-            self.endpoints[at].retry_at = None;
-        }
-        if let Some(next) = next {
-            self.look_again(at, next);
+        let probing =
+            endpoint.connecting > 0 || (endpoint.habits.per_job && endpoint.in_flight > 0);
+        match (self.is_down(at), probing) {
+            (false, _) => "up",
+            (true, true) => "probing",
+            (true, false) => "down",
         }
     }
 
-    /// Somebody new asks for endpoints that fail. The pause between attempts has grown while nobody
-    /// was there to help by it; for a caller who comes now, only the first pause counts.
-    pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
-        let pause = self.settings.backoff.base;
-        for at in 0..self.endpoints.len() {
-            let endpoint = &mut self.endpoints[at];
-            if endpoint.failures == 0 || named.is_some_and(|named| named != at) {
+    /// Refuses those for whom nothing is left to wait for at an endpoint that fails; with
+    /// `hopeless`, however short it has failed.
+    fn lose_patience(&mut self, at: usize, hopeless: bool, now: Instant, fx: &mut Effects<F>) {
+        for named in [Some(at), None] {
+            let Some(over) = self.over(named) else {
+                continue;
+            };
+            if now < over && !hopeless {
+                self.look_again(at, over);
                 continue;
             }
-            let sooner = endpoint.last_try.map_or(now, |last| last + pause).max(now);
-            if endpoint.retry_at.is_some_and(|at| at > sooner) {
-                endpoint.retry_at = Some(sooner);
+            for kind in [Kind::Hold, Kind::Run] {
+                while let Some(index) = line(&mut self.anywhere, &mut self.endpoints, kind, named)
+                    .oldest(&self.requests)
+                {
+                    let since = self.requests[index].queued_at;
+                    let Some(fault) = self.refusal(named, Some(since), now) else {
+                        break;
+                    };
+                    let key = self.key_of(index);
+                    self.turn_down(key, fault, now, fx);
+                }
+            }
+        }
+    }
+
+    /// When those who named an endpoint (or nobody named any) have ridden out its outage for long
+    /// enough; nothing while something there may serve them.
+    fn over(&self, named: Option<usize>) -> Option<Instant> {
+        let over = |at: usize| {
+            let over = self.endpoints[at].breaker.over(self.settings.patience);
+            over.filter(|_| self.is_down(at))
+        };
+        match named {
+            Some(at) => over(at),
+            None => (0..self.endpoints.len())
+                .map(over)
+                .try_fold(None, |latest, over| over.map(|over| latest.max(Some(over))))?,
+        }
+    }
+
+    /// What a caller is told who has waited `since` (or comes now), if nothing is left to wait
+    /// for.
+    fn refusal(&self, named: Option<usize>, since: Option<Instant>, now: Instant) -> Option<Fault> {
+        let settings = &self.settings;
+        let soon = settings.backoff.base.min(settings.patience);
+        let tried = |at: usize, since: Option<Instant>| {
+            since.is_some_and(|since| self.endpoints[at].breaker.has_tried_for(since))
+        };
+        // Who rode it out is owed one try more when that is over, if one can be made.
+        let fresh = since.max(self.over(named).filter(|over| since.is_some() && *over <= now));
+        let is_over = |at: usize| {
+            let endpoint = &self.endpoints[at];
+            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, soon, now)
+        };
+        let all = 0..self.endpoints.len();
+        match named.or((all.len() == 1).then_some(0)) {
+            Some(at) if !is_over(at) => None,
+            Some(at) if tried(at, since) => self.endpoints[at].breaker.last_fault.clone(),
+            Some(at) => self.is_down_fault(at, now),
+            None => all.clone().all(is_over).then(|| self.all_down(all.last().unwrap_or(0))),
+        }
+    }
+
+    /// Somebody new asks for endpoints that fail.
+    pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
+        for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
+            endpoint.sought |=
+                endpoint.breaker.failures > 0 && named.is_none_or(|named| named == at);
+        }
+        self.hurry(named, now);
+    }
+
+    fn hurry(&mut self, named: Option<usize>, now: Instant) {
+        let (base, patience) = (self.settings.backoff.base, self.settings.patience);
+        for at in 0..self.endpoints.len() {
+            if self.endpoints[at].breaker.failures == 0 || named.is_some_and(|named| named != at) {
+                continue;
+            }
+            if let Some(sooner) = self.endpoints[at].breaker.hurry(base, patience, now) {
                 self.look_again(at, sooner);
             }
         }
     }
 
-    /// What a caller is told who would have gone anywhere, when every endpoint fails.
-    fn all_down(&self, last: &Fault) -> Fault {
-        if self.endpoints.len() == 1 {
-            return last.clone();
+    /// What a caller who comes now is refused with, if nothing is there to wait for.
+    pub(super) fn refuse_at_once(&self, named: Option<usize>, now: Instant) -> Option<Fault> {
+        self.over(named).filter(|over| *over <= now)?;
+        self.refusal(named, None, now)
+    }
+
+    /// Opens one at each endpoint that is down and that callers were sent away from, when it may be
+    /// tried: nobody has to wait for the outcome, and new callers return to it.
+    pub(super) fn probe(&mut self, now: Instant, fx: &mut Effects<F>) {
+        if self.phase != Phase::Ready || self.endpoints.len() == 1 {
+            return;
         }
-        let each = self.endpoints.iter().map(|endpoint| match &endpoint.last_fault {
+        for at in 0..self.endpoints.len() {
+            let endpoint = &self.endpoints[at];
+            if endpoint.sought
+                && endpoint.may_open(now)
+                && !(endpoint.habits.quiet && endpoint.in_flight > 0)
+                && self.is_down(at)
+                && self.has_room()
+                && self.open_at(at, now, fx)
+            {
+                self.endpoints[at].sought = false;
+            }
+        }
+    }
+
+    fn is_down_fault(&self, at: usize, now: Instant) -> Option<Fault> {
+        let endpoint = &self.endpoints[at];
+        let last = endpoint.breaker.last_fault.as_ref()?;
+        let retry =
+            endpoint.breaker.retry_at.map_or(0, |at| at.saturating_duration_since(now).as_millis());
+        let message = format!(
+            "{} is down, and not tried again for {retry} ms: {}",
+            endpoint.name,
+            last.message()
+        );
+        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name);
+        Some(with_cause(fault, last))
+    }
+
+    /// What a caller is told who would have gone anywhere, when every endpoint fails.
+    fn all_down(&self, last: usize) -> Fault {
+        let each = self.endpoints.iter().map(|endpoint| match &endpoint.breaker.last_fault {
             Some(fault) => format!("{}: {}", endpoint.name, fault.message()),
             None => format!("{}: unknown", endpoint.name),
         });
         let message = format!("every endpoint is down ({})", each.collect::<Vec<_>>().join("; "));
         let fault = Fault::new(Code::EndpointDown, message);
-        match last.cause_of() {
-            Some(cause) => fault.cause(cause.clone()),
+        match &self.endpoints[last].breaker.last_fault {
+            Some(last) => with_cause(fault, last),
             None => fault,
         }
     }
@@ -160,10 +233,23 @@ impl<F: Face> Core<F> {
         if let Some(alarm) = self.endpoints[at].alarm.take() {
             self.deadlines.remove(alarm);
         }
-        if let Some(retry_at) = self.endpoints[at].retry_at.filter(|retry_at| now < *retry_at) {
+        if let Some(retry_at) =
+            self.endpoints[at].breaker.retry_at.filter(|retry_at| now < *retry_at)
+        {
             self.look_again(at, retry_at);
         }
+        self.try_last(Some(at), now);
+        self.try_last(None, now);
         self.lose_patience(at, false, now, fx);
+    }
+
+    /// Those who rode out an outage get a last try when it has lasted for long enough, if there was
+    /// none just now.
+    fn try_last(&mut self, named: Option<usize>, now: Instant) {
+        let lines = named.map_or(&self.anywhere, |at| &self.endpoints[at].lines);
+        if lines.len() > 0 && self.over(named).is_some_and(|over| over <= now) {
+            self.hurry(named, now);
+        }
     }
 
     /// Sees to it that an endpoint is looked at again, then or before. Each look sets the time of
@@ -177,23 +263,19 @@ impl<F: Face> Core<F> {
         }
         self.endpoints[at].alarm = Some(self.deadlines.insert(then, Timer::Endpoint(at)));
     }
+}
 
-    /// A request joined the queue of endpoints that fail: when will its patience be over?
-    pub(super) fn mind_patience(&mut self, named: Option<usize>, now: Instant) {
-        let at = match named {
-            Some(at) => at,
-            None if self.endpoints.iter().all(Endpoint::is_down) => 0,
-            None => return,
-        };
-        if self.endpoints[at].failures > 0 {
-            self.look_again(at, now + self.settings.patience);
-        }
+fn with_cause(fault: Fault, last: &Fault) -> Fault {
+    match last.cause_of() {
+        Some(cause) => fault.cause(cause.clone()),
+        None => fault.cause(Cause::text(last.message())),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use futures::future::BoxFuture;
 
@@ -270,7 +352,8 @@ mod tests {
         let (mut refused, mut entries) = (0, 0);
         for _ in 0..1_000 {
             now += MS;
-            core.submit(Ask::new(Kind::Run), Arc::new(()), now, &mut fx).unwrap();
+            let asked = core.submit(Ask::new(Kind::Run), Arc::new(()), now, &mut fx);
+            refused += usize::from(asked.is_err());
             core.tick(now, &mut fx);
             refused += fx.iter().filter(|effect| matches!(effect, Effect::Refuse { .. })).count();
             fx.retain(|effect| !matches!(effect, Effect::Refuse { .. }));

@@ -387,7 +387,7 @@ impl<F: Face> Core<F> {
         let untold = match &report.tries[at] {
             Try::Needless => None,
             Try::Failed(fault) => Some(fault.message().to_owned()),
-            Try::Hindered(hindrance) => Some(match &endpoint.last_fault {
+            Try::Hindered(hindrance) => Some(match &endpoint.breaker.last_fault {
                 Some(fault) => fault.message().to_owned(),
                 None => format!("nothing is open there, and nothing was tried: {hindrance}"),
             }),
@@ -397,7 +397,7 @@ impl<F: Face> Core<F> {
         };
         if let Some(untold) = untold {
             let hindered = matches!(report.tries[at], Try::Hindered(_));
-            health = if hindered && endpoint.last_fault.is_none() {
+            health = if hindered && endpoint.breaker.last_fault.is_none() {
                 Health::Degraded
             } else {
                 Health::Unhealthy

@@ -53,6 +53,9 @@ impl<F: Face> Core<F> {
 
     pub(super) fn queue(&mut self, key: RequestKey) {
         self.requests[key.index].place = Place::Queued;
+        if let Some(affinity) = self.requests[key.index].affinity {
+            self.requests[key.index].endpoint = self.endpoint_for(affinity);
+        }
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);

@@ -10,6 +10,7 @@
 
 use tokio::time::Instant;
 
+use super::spread::TwoChoices;
 use super::{Core, Effect, Effects, Name, Phase, Timer, line};
 use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
@@ -28,6 +29,7 @@ impl<F: Face> Core<F> {
         self.put_back();
         self.open_missing(now, fx);
         self.fill(now, fx);
+        self.probe(now, fx);
         if self.phase.is_open() {
             self.begin_checks(now, fx);
             self.go_on_reporting(now, fx);
@@ -115,8 +117,8 @@ impl<F: Face> Core<F> {
                 || first_run
                     .is_none_or(|run| line.rank(&self.requests).is_some_and(|hold| hold < run))
         };
-        let mut least: Option<(usize, u32)> = None;
-        let mut idle_anywhere: Option<(usize, u32)> = None;
+        let mut for_run = TwoChoices::default();
+        let mut for_hold = TwoChoices::default();
         for (at, endpoint) in self.endpoints.iter().enumerate() {
             let may_start = endpoint.permits() > 0;
             if may_start
@@ -131,8 +133,8 @@ impl<F: Face> Core<F> {
             if may_hold(&endpoint.lines.holds) {
                 offer(&endpoint.lines.holds, idle);
             }
-            if idle_anywhere.is_none_or(|(load, _)| endpoint.in_flight < load) {
-                idle_anywhere = Some((endpoint.in_flight, idle));
+            if !self.anywhere.holds.is_empty() {
+                for_hold.offer(self.cost(at, Kind::Hold), idle);
             }
             if may_start {
                 let firsts = [&endpoint.lines.runs, &self.anywhere.runs];
@@ -141,19 +143,17 @@ impl<F: Face> Core<F> {
                     continue;
                 }
                 offer(&endpoint.lines.runs, idle);
-                if least
-                    .is_none_or(|(other, _)| endpoint.in_flight < self.endpoints[other].in_flight)
-                {
-                    least = Some((at, idle));
+                if !self.anywhere.runs.is_empty() {
+                    for_run.offer(self.cost(at, Kind::Run), idle);
                 }
             }
         }
-        if let Some((_, idle)) = idle_anywhere {
-            if may_hold(&self.anywhere.holds) {
-                offer(&self.anywhere.holds, idle);
-            }
+        if let Some(idle) = for_hold.best()
+            && may_hold(&self.anywhere.holds)
+        {
+            offer(&self.anywhere.holds, idle);
         }
-        if let Some((_, idle)) = least {
+        if let Some(idle) = for_run.best() {
             offer(&self.anywhere.runs, idle);
         }
         best.map(|(_, index, slot)| (index, slot))
@@ -232,6 +232,7 @@ impl<F: Face> Core<F> {
         let slot = &mut self.slots[at as usize];
         slot.claimed_at = now;
         let endpoint = slot.endpoint;
+        self.endpoints[endpoint].served_at = Some(now);
         self.note_at(endpoint, |tally| tally.wait.note(waited));
         self.tell_of(at, Name::CheckedOut, fx, |slot| Event::CheckedOut {
             id: slot.id,
@@ -286,6 +287,7 @@ impl<F: Face> Core<F> {
         let endpoint = self.slots[lease.slot as usize].endpoint;
         self.count_at(endpoint, |counters| counters.acquired += 1);
         self.held += 1;
+        self.endpoints[endpoint].held += 1;
         if let Some(at) = self.settings.leak_threshold.and_then(|limit| now.checked_add(limit)) {
             self.deadlines.insert(at, Timer::Leak(lease));
         }

@@ -27,6 +27,7 @@ impl<F: Face> Core<F> {
                     self.endpoints[at].hushed =
                         self.endpoints[at].habits.quiet && self.endpoints[at].dialling > 0;
                 }
+                Timer::Stalled => self.stalling = false,
                 Timer::Leak(lease) => self.held_too_long(lease, now, fx),
                 Timer::Check { slot, number } => self.check_timed_out(slot, number, now, fx),
                 Timer::Hook { slot, number } => self.hook_timed_out(slot, number, fx),
@@ -138,11 +139,11 @@ impl<F: Face> Core<F> {
         let mut fault = fault;
         let blamed = match endpoint {
             Some(at) => Some(&self.endpoints[at]),
-            None => self.endpoints.iter().find(|endpoint| endpoint.last_fault.is_some()),
+            None => self.endpoints.iter().find(|endpoint| endpoint.breaker.last_fault.is_some()),
         };
         if let Some(endpoint) = blamed {
             fault = fault.endpoint(&*endpoint.name);
-            if let Some(last) = &endpoint.last_fault {
+            if let Some(last) = &endpoint.breaker.last_fault {
                 let cause = last
                     .cause_of()
                     .cloned()

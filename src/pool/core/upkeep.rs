@@ -143,7 +143,7 @@ impl<F: Face> Core<F> {
         candidates
             .min_by_key(|(at, endpoint)| {
                 let has_its_own = here[*at] >= endpoint.habits.min_slots;
-                (has_its_own, endpoint.failures, here[*at])
+                (has_its_own, endpoint.breaker.failures, here[*at])
             })
             .map(|(at, _)| at)
     }
