@@ -174,9 +174,9 @@ describe('a round', () => {
     await openIdle(brisk, 2)
     const [succeeded] = await told.has('healthCheckSucceeded', 6)
     expect(succeeded).toMatchObject({ endpoint: blender.address, durationMs: expect.any(Number) })
-    expect(new Set(told.of('healthCheckSucceeded').map(({ connectionId }) => connectionId))).toEqual(
-      new Set([1, 2]),
-    )
+    expect(
+      new Set(told.of('healthCheckSucceeded').map(({ connectionId }) => connectionId)),
+    ).toEqual(new Set([1, 2]))
     expect(brisk.stats()).toMatchObject({ commands: 0, commandErrors: 0, timeouts: 0 })
   })
 })

@@ -95,19 +95,22 @@ class Chronicle {
     this.entries.forEach(({ event, connectionId: id }, at) => {
       if (event === 'connectionCheckOutStarted') pending++
       if (event === 'connectionCheckOutFailed' || event === 'connectionCheckedOut') pending--
-      if (pending < 0) faults.push(`${at}: ${event} without a check-out that was started`)
+      if (pending < 0) {
+        faults.push(`${at}: ${event} without a check-out that was started`)
+        pending = 0
+      }
       if (!Object.hasOwn(FOLLOWS, event)) return
       const before = last.get(id)
       const allowed = before === undefined ? ['connectionCreated'] : FOLLOWS[before]
       if (!allowed.includes(event)) faults.push(`${at}: ${event} of ${id} after ${before}`)
       last.set(id, event)
     })
-    if (this.entries.at(-1)?.event !== 'poolClosed') return faults
+    if (this.entries.at(-1)?.event !== 'poolClosed') return faults.slice(0, 10)
     if (pending > 0) faults.push(`${pending} check-outs were never settled`)
     for (const [id, event] of last) {
       if (event !== 'connectionClosed') faults.push(`the last of ${id} is ${event}`)
     }
-    return faults
+    return faults.slice(0, 10)
   }
 }
 
