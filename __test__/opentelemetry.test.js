@@ -3,7 +3,7 @@
 // What an OpenTelemetry SDK collects from a pool, compared with the semantic conventions for the connection
 // pools of database clients.
 
-const { EventEmitter } = require('node:events')
+const { EventEmitter, once } = require('node:events')
 const api = require('@opentelemetry/api')
 const { MeterProvider, MetricReader } = require('@opentelemetry/sdk-metrics')
 const { instrument } = require('../opentelemetry')
@@ -237,17 +237,25 @@ test.each([
 
 test('a real pool is measured', async () => {
   const { address } = await simulator({ dialect: 'worker' })
-  const pool = newPool({ name: 'studio', endpoints: address, dialect: 'worker' })
+  const pool = newPool({
+    name: 'studio',
+    endpoints: { name: 'left', address },
+    dialect: 'worker',
+  })
   const { meterProvider, collect } = sdk()
   instrument(pool, { meterProvider })
-  await pool.execute('ping')
+  const checkedIn = once(pool, 'connectionCheckedIn')
+  await pool.use((connection) => connection.execute('ping'))
+  await checkedIn
   const metrics = await collect()
   const idle = metrics
     .get('db.client.connection.count')
     .dataPoints.find(({ attributes }) => attributes['db.client.connection.state'] === 'idle')
   expect(idle.value).toBe(1)
-  const [created] = metrics.get('db.client.connection.create_time').dataPoints
-  expect(created.value.count).toBe(1)
-  expect(created.value.sum).toBeGreaterThan(0)
-  expect(created.value.sum).toBeLessThan(5)
+  for (const name of ['create_time', 'wait_time', 'use_time']) {
+    const [{ value, attributes }] = metrics.get(`db.client.connection.${name}`).dataPoints
+    expect([name, value.count, attributes['blender_pool.endpoint']]).toEqual([name, 1, 'left'])
+    expect(value.sum).toBeGreaterThan(0)
+    expect(value.sum).toBeLessThan(5)
+  }
 })

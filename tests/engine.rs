@@ -1,10 +1,16 @@
 //! The engine against a model world: random steps, and after each of them what must never be.
 
 mod support {
+    pub mod make;
+    pub mod rules;
     pub mod world;
 }
 
+use std::time::Duration;
+
+use blender_pool::pool::settings::{HealthSettings, HookSettings};
 use proptest::prelude::*;
+use support::make::Seen;
 use support::world::{Step, World};
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -31,6 +37,67 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Close),
     ];
     prop::collection::vec(step, 1..120)
+}
+
+/// Those, and everything that happens beside callers' jobs.
+fn all_steps() -> impl Strategy<Value = Vec<Step>> {
+    let at = 0..64usize;
+    let endpoint = prop::option::weighted(0.4, 0..2usize);
+    let size = 1..5u32;
+    let step = prop_oneof![
+        5 => at.clone().prop_map(Step::Answer),
+        1 => at.clone().prop_map(Step::AnswerUnfit),
+        1 => at.clone().prop_map(Step::BreakCheck),
+        1 => Just(Step::CheckHealth),
+        6 => at.clone().prop_map(Step::HookDone),
+        1 => at.clone().prop_map(Step::HookFails),
+        3 => at.clone().prop_map(Step::RunInHook),
+        1 => at.clone().prop_map(Step::MisuseHook),
+        2 => at.clone().prop_map(Step::Recycle),
+        1 => at.prop_map(Step::Reclaim),
+        1 => Just(Step::Pause),
+        3 => Just(Step::Ready),
+        1 => (endpoint, any::<bool>()).prop_map(|(at, interrupt)| Step::Clear(at, interrupt)),
+        1 => (size.clone(), size).prop_map(|(min, max)| Step::Resize(min, max)),
+        1 => Just(Step::Warm),
+        1 => Just(Step::Begin),
+        4 => (1..400u64).prop_map(Step::Wait),
+    ];
+    // One in two is a caller's.
+    (steps(), prop::collection::vec(step, 1..120), any::<u64>()).prop_map(|(one, two, seed)| {
+        let (mut one, mut two, mut seed) = (one.into_iter(), two.into_iter(), seed);
+        let mut mixed = Vec::new();
+        loop {
+            seed = seed.rotate_left(1);
+            let next = if seed & 1 == 0 { one.next() } else { two.next() };
+            match next {
+                Some(step) => mixed.push(step),
+                None => break,
+            }
+        }
+        mixed
+    })
+}
+
+/// A world in which slots are checked, grow old, are kept filled, and go through user code.
+fn whole_world(max: u32, seen: Seen) -> World {
+    let ms = Duration::from_millis;
+    World::tuned(max, seen, |settings| {
+        settings.min_slots = 1;
+        settings.max_uses = 7;
+        settings.idle_timeout = Some(ms(800));
+        settings.max_lifetime = Some(ms(1_500));
+        settings.upkeep_interval = Some(ms(100));
+        // Here what is cut ends when a step says so; the watchdog is not to wonder.
+        settings.drain_timeout = Duration::from_secs(600);
+        settings.health = HealthSettings {
+            interval: Some(ms(200)),
+            timeout: ms(60),
+            failures: 2,
+            concurrency: 2,
+        };
+        settings.hooks = HookSettings { on_connect: true, on_release: true, timeout: ms(150) };
+    })
 }
 
 fn run(world_of: impl FnOnce() -> World, steps: Vec<Step>, close: bool) {
@@ -70,6 +137,24 @@ proptest! {
     #[test]
     fn one_slot_serves_everybody(steps in steps(), close in any::<bool>()) {
         run(|| World::new(1, 1, true), steps, close);
+    }
+
+    #[test]
+    fn checks_hooks_and_limits_of_age_lose_nobody(steps in all_steps(), close in any::<bool>()) {
+        let seen = Seen { per_endpoint: usize::MAX, ..Seen::default() };
+        run(|| whole_world(3, seen), steps, close);
+    }
+
+    #[test]
+    fn checks_and_hooks_take_their_turn_on_a_quiet_endpoint(steps in all_steps(), close in any::<bool>()) {
+        let seen = Seen { per_endpoint: 1, quiet: true, ..Seen::default() };
+        run(|| whole_world(3, seen), steps, close);
+    }
+
+    #[test]
+    fn checks_and_hooks_share_one_slot(steps in all_steps(), close in any::<bool>()) {
+        let seen = Seen { per_endpoint: 2, ..Seen::default() };
+        run(|| whole_world(1, seen), steps, close);
     }
 }
 

@@ -16,8 +16,8 @@
 //!    by one after a slot is EMPTY again, which is after what it held is gone. When N is made
 //!    smaller, nothing is taken until the count has fallen below it.
 //! 2. *Never two holders.* A claim is IDLE → IN_USE by compare-and-swap: of two, one fails.
-//! 3. *Never freed by a stranger.* A lease is (slot, generation), and every claim and hand-off
-//!    makes a new generation. Releasing an old lease compares with a word that is no longer there.
+//! 3. *Never freed by a stranger.* A lease is (slot, generation), and every opening, claim and
+//!    hand-off makes a new generation. Releasing an old lease compares with a word that is no longer there.
 //! 4. *No other arrow.* Every change goes through [`SlotTable::change`], which refuses what
 //!    [`State::may_become`] does not have.
 //!
@@ -42,7 +42,7 @@ const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
 pub struct Lease {
     /// The slot's index, below [`MAX_SLOTS`].
     pub slot: u32,
-    /// 29 bits; a new one for each claim and each hand-off.
+    /// 29 bits; a new one for each opening, each claim and each hand-off.
     pub generation: u32,
 }
 
@@ -120,8 +120,10 @@ impl SlotTable {
             if state != from || generation.is_some_and(|wanted| wanted != current) {
                 return Err(Conflict { found: state });
             }
-            let next =
-                if to == State::InUse { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
+            // What is opened anew counts as well: user code holds it before anybody claims it, and
+            // a holder of what was there before must not be taken for that.
+            let is_new = matches!(to, State::Created | State::InUse);
+            let next = if is_new { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
             // SeqCst, not AcqRel: release stores IDLE and then looks for waiters, enqueueing
             // counts a waiter and then looks for idle slots; neither may pass the other.
             match word.compare_exchange_weak(seen, next << STATE_BITS | to as u32, SeqCst, Acquire)
@@ -132,7 +134,7 @@ impl SlotTable {
         }
     }
 
-    /// EMPTY → CREATED: takes the capacity, before any I/O. `None` when `slot` is not empty, or as
+    /// EMPTY → CREATED, under a new generation: takes the capacity, before any I/O. `None` when `slot` is not empty, or as
     /// many as may be are taken.
     pub fn reserve(&self, slot: u32) -> Option<u32> {
         let limit = self.limit.load(SeqCst);

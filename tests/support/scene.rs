@@ -1,4 +1,5 @@
 //! Make-believe endpoints that open, answer and fail by themselves, each in its own time.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -26,6 +27,8 @@ pub struct Place {
     /// How long a job takes.
     pub answer: Duration,
     pub habits: Habits,
+    /// So many jobs find that what is open is dead.
+    pub dead: usize,
     /// When attempts began.
     pub attempts: Vec<Instant>,
     pub trying: usize,
@@ -49,6 +52,7 @@ impl Default for Place {
             connect: MS,
             answer: MS,
             habits,
+            dead: 0,
             attempts: Vec::new(),
             trying: 0,
             most_trying: 0,
@@ -146,6 +150,11 @@ impl Face for Play {
         let (engine, thing, seen) = (self.engine.clone(), thing.clone(), self.seen.clone());
         let answer = {
             let mut seen = lock(&seen);
+            let dead = &mut seen.places[thing.endpoint].dead;
+            if *dead > 0 {
+                *dead -= 1;
+                return Start::NotReady;
+            }
             seen.served.push(*job);
             seen.places[thing.endpoint].answer
         };

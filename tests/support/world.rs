@@ -1,21 +1,18 @@
 //! A world of make-believe resources in which every event comes when a test says so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use blender_pool::fault::{Code, Delivered, Fault};
+use blender_pool::fault::{Code, Fault};
 use blender_pool::pool::backoff::Backoff;
-use blender_pool::pool::event::Event;
+use blender_pool::pool::event::Observed;
 use blender_pool::pool::settings::Settings;
-use blender_pool::pool::{
-    Ask, Cancelled, CloseReport, Engine, Face, Grant, Habits, Kind, Lease, Opened, Start,
-};
-use futures::FutureExt;
-use futures::future::BoxFuture;
+use blender_pool::pool::{Ask, Cancelled, Engine, Kind, Lease};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+
+use super::make::{Hooked, Life, Make, Seen, Thing};
 
 /// What happens next. The numbers pick one of those it can happen to.
 #[derive(Clone, Debug)]
@@ -37,202 +34,46 @@ pub enum Step {
     Die(usize),
     Unsent(usize),
     End(usize),
+    /// A check is answered.
+    Answer(usize),
+    /// A check is answered, and what answered is out of step from then on.
+    AnswerUnfit(usize),
+    BreakCheck(usize),
+    UnsentCheck(usize),
+    CheckHealth,
+    HookDone(usize),
+    HookFails(usize),
+    RunInHook(usize),
+    /// Somebody tries to let go of what user code runs on.
+    MisuseHook(usize),
+    Recycle(usize),
+    /// A holder is garbage collected.
+    Reclaim(usize),
+    Pause,
+    Ready,
+    Clear(Option<usize>, bool),
+    Resize(u32, u32),
+    Warm,
+    Begin,
     Wait(u64),
     Close,
 }
 
-#[derive(Debug)]
-pub struct Thing {
-    slot: u32,
-    id: u64,
-    endpoint: usize,
-    dead: AtomicBool,
-}
-
-type Answer = oneshot::Sender<Result<Life, Fault>>;
-
-/// Whether what was opened lives when the engine hears of it.
-#[derive(Clone, Copy, PartialEq)]
-enum Life {
-    Alive,
-    Dead,
-}
-
-#[derive(Default)]
-struct Seen {
-    opening: BTreeMap<u64, (usize, Answer)>,
-    open: BTreeMap<u64, Arc<Thing>>,
-    /// Must be told that they ended.
-    closing: BTreeSet<u64>,
-    /// By thing: exchange and job.
-    running: BTreeMap<u64, (u64, u64)>,
-    draining: BTreeSet<u64>,
-    held: Vec<(u64, Lease, u64)>,
-    told: BTreeMap<u64, &'static str>,
-    reports: Vec<CloseReport>,
-    per_endpoint: usize,
-    quiet: bool,
-    /// Jobs can never run here.
-    refusing: bool,
-    /// The pool is closed at the moment at which something begins to open.
-    closing_on_open: bool,
-    closing_pool: bool,
-}
-
-impl Seen {
-    fn busy_at(&self, endpoint: usize) -> usize {
-        let runs = self.running.keys().chain(self.draining.iter());
-        runs.filter(|id| self.open[id].endpoint == endpoint).count()
-    }
-
-    fn tell(&mut self, job: u64, what: &'static str) {
-        let before = self.told.insert(job, what);
-        assert_eq!(before, None, "job {job} was told {what} after {before:?}");
-    }
-
-    fn must_be_quiet(&self, endpoint: usize, what: &str) {
-        if self.quiet && !self.closing_pool && !std::thread::panicking() {
-            assert_eq!(self.busy_at(endpoint), 0, "{what} while a job runs");
-        }
-    }
-}
-
-pub struct Make {
-    seen: Arc<Mutex<Seen>>,
-    engine: Weak<Engine<Make>>,
-}
-
-impl Make {
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Face for Make {
-    type Resource = Thing;
-    type Job = u64;
-
-    fn open(
-        &self,
-        endpoint: usize,
-        slot: u32,
-        id: u64,
-    ) -> BoxFuture<'static, Result<Opened<Thing>, Fault>> {
-        let mut seen = self.seen();
-        seen.must_be_quiet(endpoint, "opening");
-        let (answer, answered) = oneshot::channel();
-        seen.opening.insert(id, (endpoint, answer));
-        let habits = habits(&seen);
-        let close = std::mem::take(&mut seen.closing_on_open);
-        drop(seen);
-        let (world, engine) = (self.seen.clone(), self.engine.clone());
-        if close && let Some(engine) = engine.upgrade() {
-            engine.close(Duration::ZERO);
-        }
-        async move {
-            let answer =
-                answered.await.unwrap_or_else(|_| Err(Fault::new(Code::Connect, "forgotten")));
-            let dead = answer? == Life::Dead;
-            let resource = Arc::new(Thing { slot, id, endpoint, dead: AtomicBool::new(dead) });
-            match engine.upgrade() {
-                Some(engine) if dead => engine.ended(slot, id, None),
-                _ => {
-                    let mut seen = world.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.open.insert(id, resource.clone());
-                }
-            }
-            Ok(Opened { resource, habits, proven: true })
-        }
-        .boxed()
-    }
-
-    fn close(&self, thing: &Arc<Thing>) {
-        let mut seen = self.seen();
-        if !thing.dead.swap(true, Ordering::SeqCst) {
-            seen.must_be_quiet(thing.endpoint, "closing");
-        }
-        seen.closing.insert(thing.id);
-    }
-
-    fn start(&self, thing: &Arc<Thing>, exchange: u64, job: &u64) -> Start {
-        let mut seen = self.seen();
-        if thing.dead.load(Ordering::SeqCst) {
-            return Start::NotReady;
-        }
-        if seen.refusing {
-            return Start::Refused(Fault::new(Code::InvalidCommand, "never"));
-        }
-        assert!(seen.busy_at(thing.endpoint) < seen.per_endpoint, "too many jobs at a time");
-        if seen.quiet && !seen.closing_pool {
-            let opening = seen.opening.values().any(|(endpoint, _)| *endpoint == thing.endpoint);
-            assert!(!opening, "a job was started while something is being opened");
-        }
-        let before = seen.running.insert(thing.id, (exchange, *job));
-        assert_eq!(before, None, "two jobs on one thing");
-        Start::Started
-    }
-
-    fn cut(&self, thing: &Arc<Thing>, exchange: u64, _: Duration) -> Delivered {
-        let mut seen = self.seen();
-        thing.dead.store(true, Ordering::SeqCst);
-        seen.closing.insert(thing.id);
-        match seen.running.remove(&thing.id) {
-            Some((running, _)) => {
-                assert_eq!(running, exchange, "the wrong job was cut");
-                seen.draining.insert(thing.id);
-                Delivered::Maybe
-            }
-            None => Delivered::No,
-        }
-    }
-
-    fn granted(&self, job: &u64, grant: &Grant<Thing>) {
-        let mut seen = self.seen();
-        seen.tell(*job, "granted");
-        let held_already = seen.held.iter().any(|(_, lease, _)| lease.slot == grant.lease.slot);
-        assert!(
-            !held_already || grant.resource.id != seen.id_held(grant.lease.slot),
-            "two holders of one slot"
-        );
-        seen.held.push((*job, grant.lease, grant.resource.id));
-    }
-
-    fn failed(&self, job: &u64, fault: Fault) {
-        self.seen().tell(*job, fault.code().row().text);
-    }
-
-    fn observed(&self, _: &Event) {}
-
-    fn closed(&self, report: &CloseReport) {
-        self.seen().reports.push(report.clone());
-    }
-}
-
-impl Seen {
-    fn id_held(&self, slot: u32) -> u64 {
-        self.held.iter().rev().find(|(_, lease, _)| lease.slot == slot).map_or(0, |(.., id)| *id)
-    }
-}
-
-fn habits(seen: &Seen) -> Habits {
-    Habits {
-        max_connecting: if seen.quiet { 1 } else { 2 },
-        max_in_flight: seen.per_endpoint,
-        min_slots: 0,
-        max_slots: usize::MAX,
-        quiet: seen.quiet,
-        per_job: false,
-    }
-}
-
 /// Two endpoints under one engine, and everything that was seen of them.
 pub struct World {
-    engine: Arc<Engine<Make>>,
+    pub engine: Arc<Engine<Make>>,
     seen: Arc<Mutex<Seen>>,
     max: usize,
+    /// As many slots as may be taken: after the limit was lowered, as many as were.
+    allowed: usize,
     last_job: u64,
     asked: Vec<(u64, f64)>,
+    kinds: BTreeMap<u64, Kind>,
     turned_away: BTreeSet<u64>,
+    /// Of them, those that waited for a slot when they turned away.
+    left_the_queue: usize,
+    /// Jobs that must be told something, and cannot turn away.
+    owed: Vec<u64>,
 }
 
 impl World {
@@ -242,8 +83,14 @@ impl World {
 
     /// One whose things last for so many uses.
     pub fn lasting(max: u32, per_endpoint: usize, quiet: bool, max_uses: u64) -> Self {
-        let seen = Arc::new(Mutex::new(Seen { per_endpoint, quiet, ..Seen::default() }));
-        let settings = Settings {
+        Self::tuned(max, Seen { per_endpoint, quiet, ..Seen::default() }, |settings| {
+            settings.max_uses = max_uses;
+        })
+    }
+
+    /// One that differs from the others.
+    pub fn tuned(max: u32, seen: Seen, tune: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings {
             max_slots: max,
             max_waiting: 1_000_000,
             acquire_timeout: Duration::from_millis(2_000),
@@ -251,25 +98,31 @@ impl World {
             drain_timeout: Duration::from_millis(300),
             patience: Duration::from_millis(500),
             backoff: Backoff { base: Duration::from_millis(10), max: Duration::from_millis(100) },
-            max_uses,
             ..Settings::default()
         };
-        let habits = habits(&seen.lock().unwrap());
+        tune(&mut settings);
+        let habits = seen.habits();
+        let seen = Arc::new(Mutex::new(seen));
         let endpoints = vec![("a".into(), habits), ("b".into(), habits)];
         let face = |me: &Weak<Engine<Make>>| Make { seen: seen.clone(), engine: me.clone() };
         let engine =
             Engine::new(settings, endpoints, Handle::current(), tracing::Span::none(), face);
+        engine.observe(Observed::ALL);
         World {
             engine,
             seen,
             max: max as usize,
+            allowed: max as usize,
             last_job: 0,
             asked: Vec::new(),
+            kinds: BTreeMap::new(),
             turned_away: BTreeSet::new(),
+            left_the_queue: 0,
+            owed: Vec::new(),
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -286,7 +139,11 @@ impl World {
 
     /// How many attempts to open something go on.
     pub fn opening(&self) -> usize {
-        self.seen().opening.values().filter(|(_, answer)| !answer.is_closed()).count()
+        self.opening_in(&self.seen())
+    }
+
+    fn opening_in(&self, seen: &Seen) -> usize {
+        seen.opening.values().filter(|(_, answer)| !answer.is_closed()).count()
     }
 
     /// How many jobs run now.
@@ -294,9 +151,23 @@ impl World {
         self.seen().running.len()
     }
 
-    fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
+    /// A job's number: the next one.
+    fn number(&mut self) -> u64 {
         self.last_job += 1;
-        let job = self.last_job;
+        self.last_job
+    }
+
+    /// How everything does; the report is told for this number.
+    pub fn check_health(&mut self) -> u64 {
+        let job = self.number();
+        self.owed.push(job);
+        self.engine.check_health(job);
+        job
+    }
+
+    fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
+        let job = self.number();
+        self.kinds.insert(job, kind);
         match self.engine.submit(Ask::new(kind).at(endpoint), job) {
             Ok(key) => self.asked.push((job, key.to_number())),
             Err(_) => {
@@ -320,12 +191,13 @@ impl World {
                 }
             }
             Step::TryHold => {
-                self.last_job += 1;
+                self.number();
                 let closing = self.seen().closing_pool;
                 let granted = match self.engine.try_hold(Ask::new(Kind::Hold), self.last_job) {
                     Ok(granted) => granted,
                     Err(fault) => {
-                        assert!(closing && fault.code() == Code::Closed, "{fault}");
+                        let expected = if closing { Code::Closed } else { Code::Cleared };
+                        assert_eq!(fault.code(), expected, "{fault}");
                         false
                     }
                 };
@@ -354,6 +226,7 @@ impl World {
                 if let Some((job, key)) = pick(&self.asked, at).copied() {
                     let told = self.seen().told.contains_key(&job);
                     let was_away = self.turned_away.contains(&job);
+                    let ran = self.seen().running.values().any(|(_, running)| *running == job);
                     match self.engine.cancel(key) {
                         Cancelled::Now(_) => {
                             assert!(
@@ -361,6 +234,8 @@ impl World {
                                 "job {job} was cancelled after its outcome"
                             );
                             self.turned_away.insert(job);
+                            let waits = matches!(self.kinds[&job], Kind::Hold | Kind::Run);
+                            self.left_the_queue += usize::from(waits && !ran);
                         }
                         Cancelled::TooLate => {
                             assert!(told || was_away, "job {job} cannot be cancelled")
@@ -374,7 +249,7 @@ impl World {
             Step::Finish(at) => {
                 if let Some(thing) = self.take_running(at) {
                     self.engine.finished(thing.slot, thing.id, false, true, |job| {
-                        self.seen().tell(*job, "done");
+                        self.seen().finish(*job);
                     });
                 }
             }
@@ -384,7 +259,7 @@ impl World {
                     let fault = Fault::new(Code::ConnectionLost, "broke");
                     thing.dead.store(true, Ordering::SeqCst);
                     self.engine.broke(thing.slot, thing.id, &fault, |job| {
-                        self.seen().tell(*job, "broke");
+                        self.seen().fail(*job);
                     });
                     self.end(thing.id);
                 }
@@ -400,7 +275,11 @@ impl World {
                     let quiet: Vec<u64> = seen
                         .open
                         .keys()
-                        .filter(|id| !seen.running.contains_key(id) && !seen.draining.contains(id))
+                        .filter(|id| {
+                            !seen.running.contains_key(id)
+                                && !seen.draining.contains(id)
+                                && !seen.checking.contains_key(id)
+                        })
                         .copied()
                         .collect();
                     pick(&quiet, at).copied()
@@ -416,6 +295,79 @@ impl World {
                     self.end(*id);
                 }
             }
+            Step::Answer(at) => self.answer_check(at),
+            Step::AnswerUnfit(at) => {
+                if let Some(thing) = self.take_checking(at) {
+                    thing.dead.store(true, Ordering::SeqCst);
+                    self.seen().draining.insert(thing.id);
+                    self.engine.finished(thing.slot, thing.id, false, false, |_| unreachable!());
+                    self.end(thing.id);
+                }
+            }
+            Step::BreakCheck(at) => {
+                if let Some(thing) = self.take_checking(at) {
+                    thing.dead.store(true, Ordering::SeqCst);
+                    self.seen().draining.insert(thing.id);
+                    let fault = Fault::new(Code::ConnectionLost, "broke");
+                    self.engine.broke(thing.slot, thing.id, &fault, |_| unreachable!());
+                    self.end_with(thing.id, Some(fault));
+                }
+            }
+            Step::UnsentCheck(at) => {
+                if let Some(thing) = self.take_checking(at) {
+                    self.engine.unsent(thing.slot, thing.id, Fault::new(Code::Connect, "unsent"));
+                }
+            }
+            Step::CheckHealth => {
+                self.check_health();
+            }
+            Step::HookDone(at) => self.hook_done(at, None),
+            Step::HookFails(at) => self.hook_done(at, Some("user code threw".to_owned())),
+            Step::RunInHook(at) => {
+                if let Some((_, hooked)) = self.hooked(at) {
+                    self.ask(Kind::RunHeld(hooked.lease), None);
+                }
+            }
+            Step::MisuseHook(at) => {
+                if let Some((_, Hooked { lease, .. })) = self.hooked(at) {
+                    let job = self.number();
+                    let thrown_away = Fault::new(Code::ConnectionLost, "thrown away");
+                    for misused in [
+                        self.engine.release(lease),
+                        self.engine.discard(lease, thrown_away),
+                        self.engine.recycle(lease, job),
+                    ] {
+                        let fault = misused.expect_err("what user code runs on was let go of");
+                        assert_eq!(fault.code(), Code::NotHeld);
+                    }
+                    assert!(!self.engine.reclaim(lease));
+                }
+            }
+            Step::Recycle(at) => {
+                if let Some(lease) = self.let_go(at) {
+                    let job = self.number();
+                    match self.engine.recycle(lease, job) {
+                        Ok(()) => self.owed.push(job),
+                        Err(fault) => assert_ne!(fault.code(), Code::NotHeld),
+                    }
+                }
+            }
+            Step::Reclaim(at) => {
+                if let Some(lease) = self.let_go(at) {
+                    self.engine.reclaim(lease);
+                    assert!(!self.engine.reclaim(lease), "reclaimed twice");
+                }
+            }
+            Step::Pause => drop(self.engine.pause()),
+            Step::Ready => drop(self.engine.ready()),
+            Step::Clear(endpoint, interrupt) => drop(self.engine.clear(endpoint, interrupt)),
+            Step::Resize(min, max) => {
+                if self.engine.resize(Some(min.min(max)), Some(max)).is_ok() {
+                    self.max = max as usize;
+                }
+            }
+            Step::Warm => self.ask(Kind::Warm, None),
+            Step::Begin => self.engine.begin(),
             Step::Close => self.close(),
             Step::Wait(ms) => tokio::time::sleep(Duration::from_millis(ms)).await,
         }
@@ -458,24 +410,58 @@ impl World {
         Some(seen.open[&id].clone())
     }
 
+    fn answer_check(&self, at: usize) {
+        if let Some(thing) = self.take_checking(at) {
+            self.engine.finished(thing.slot, thing.id, true, true, |_| unreachable!());
+        }
+    }
+
+    fn take_checking(&self, at: usize) -> Option<Arc<Thing>> {
+        let mut seen = self.seen();
+        let ids: Vec<u64> = seen.checking.keys().copied().collect();
+        let id = *pick(&ids, at)?;
+        seen.checking.remove(&id);
+        Some(seen.open[&id].clone())
+    }
+
+    fn hooked(&self, at: usize) -> Option<(u64, Hooked)> {
+        let seen = self.seen();
+        let hooks: Vec<(u64, Hooked)> =
+            seen.hooks.iter().map(|(n, hooked)| (*n, *hooked)).collect();
+        pick(&hooks, at).copied()
+    }
+
+    fn hook_done(&self, at: usize, error: Option<String>) {
+        if let Some((number, hooked)) = self.hooked(at) {
+            self.seen().hooks.remove(&number);
+            self.engine.hook_done(hooked.lease, number, error);
+        }
+    }
+
     fn end(&self, id: u64) {
+        self.end_with(id, None);
+    }
+
+    fn end_with(&self, id: u64, fault: Option<Fault>) {
         let thing = {
             let mut seen = self.seen();
             seen.closing.remove(&id);
             seen.draining.remove(&id);
             seen.running.remove(&id);
+            seen.checking.remove(&id);
             seen.open.remove(&id)
         };
         if let Some(thing) = thing {
             thing.dead.store(true, Ordering::SeqCst);
-            self.engine.ended(thing.slot, thing.id, None);
+            self.engine.ended(thing.slot, thing.id, fault);
         }
     }
 
     /// What must hold after every step.
-    pub fn check(&self) {
+    pub fn check(&mut self) {
         let gauges = self.engine.gauges();
-        assert!(gauges.total() <= self.max, "{gauges:?} is more than {}", self.max);
+        self.allowed = self.max.max(self.allowed.min(gauges.total()));
+        assert!(gauges.total() <= self.allowed, "{gauges:?} is more than {}", self.allowed);
         assert_eq!(
             self.engine.counters().races,
             0,
@@ -483,7 +469,7 @@ impl World {
         );
         let seen = self.seen();
         assert!(
-            seen.open.len() + seen.opening.len() <= self.max,
+            seen.open.len() + self.opening_in(&seen) <= self.allowed,
             "more is open than there are slots"
         );
     }
@@ -500,9 +486,11 @@ impl World {
                 break;
             }
             self.answer(0, Ok(Life::Alive));
+            self.answer_check(0);
+            self.hook_done(0, None);
             if let Some(thing) = self.take_running(0) {
                 self.engine.finished(thing.slot, thing.id, false, true, |job| {
-                    self.seen().tell(*job, "done");
+                    self.seen().finish(*job);
                 });
             }
             let closing = self.seen().closing.first().copied();
@@ -526,6 +514,10 @@ impl World {
             let (told, away) = (self.seen().told.get(job).copied(), self.turned_away.contains(job));
             assert!(told.is_some() != away, "job {job} was told {told:?}, turned away: {away}");
         }
+        for job in &self.owed {
+            assert!(self.seen().told.contains_key(job), "job {job} was never told anything");
+        }
+        self.seen().rules.must_be_at_rest(self.left_the_queue);
         if close {
             assert_eq!(self.seen().reports.len(), 1, "closed once, told once");
             assert_eq!(gauges.total(), 0);
@@ -539,12 +531,15 @@ impl World {
         let seen = self.seen();
         gauges.waiting + gauges.in_use + gauges.connecting + gauges.unusable == 0
             && seen.opening.is_empty()
+            && seen.hooks.is_empty()
+            && self.owed.iter().all(|job| seen.told.contains_key(job))
             && seen.closing.is_empty()
             && (!seen.closing_pool || !seen.reports.is_empty())
     }
 
     /// Every slot can still be held at the same time.
     async fn all_slots_still_work(&mut self) {
+        self.engine.ready().expect("it is open");
         let before = self.seen().held.len();
         for _ in 0..self.max {
             self.ask(Kind::Hold, None);
@@ -554,6 +549,8 @@ impl World {
                 break;
             }
             self.answer(0, Ok(Life::Alive));
+            self.answer_check(0);
+            self.hook_done(0, None);
             let closing = self.seen().closing.first().copied();
             if let Some(id) = closing {
                 self.end(id);

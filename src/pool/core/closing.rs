@@ -33,7 +33,7 @@ impl<F: Face> Core<F> {
             self.turn_down_warming(&fault, now, fx);
             self.end_reports(now, fx);
             for at in 0..self.slots.len() as u32 {
-                self.drop_opening(at, Reason::PoolClosed, fx);
+                self.drop_opening(at, Reason::PoolClosed, now, fx);
                 self.drop_check(at, Reason::PoolClosed, fx);
             }
         }

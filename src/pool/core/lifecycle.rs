@@ -102,16 +102,16 @@ impl<F: Face> Core<F> {
         }
         for at in 0..self.slots.len() as u32 {
             if cleared.contains(&self.slots[at as usize].endpoint) {
-                self.make_stale(at, interrupt, fx);
+                self.make_stale(at, interrupt, now, fx);
             }
         }
         self.serve(now, fx);
         Ok(())
     }
 
-    fn make_stale(&mut self, at: u32, interrupt: bool, fx: &mut Effects<F>) {
+    fn make_stale(&mut self, at: u32, interrupt: bool, now: Instant, fx: &mut Effects<F>) {
         match self.table.read(at).0 {
-            State::Initializing => self.drop_opening(at, Reason::Stale, fx),
+            State::Initializing => self.drop_opening(at, Reason::Stale, now, fx),
             State::Idle => self.retire(at, Reason::Stale, None, fx),
             State::InUse if interrupt => {
                 let fault =
@@ -181,7 +181,13 @@ impl<F: Face> Core<F> {
     }
 
     /// Ends the attempt to open something for a slot, or what user code does on what was opened.
-    pub(super) fn drop_opening(&mut self, at: u32, reason: Reason, fx: &mut Effects<F>) {
+    pub(super) fn drop_opening(
+        &mut self,
+        at: u32,
+        reason: Reason,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
         let going = self.slots[at as usize].reason.is_some();
         if self.table.read(at).0 != State::Initializing || going {
             return;
@@ -194,6 +200,11 @@ impl<F: Face> Core<F> {
         if let Some(handle) = slot.opening.take() {
             fx.push(Effect::Abort(handle));
         }
+        let endpoint = self.slots[at as usize].endpoint;
         self.give_up_opening(at, None, reason, fx);
+        if self.endpoints[endpoint].habits.quiet && self.phase.is_open() {
+            // Whatever was reached there is hung up on.
+            self.hush(endpoint, now);
+        }
     }
 }
