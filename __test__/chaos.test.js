@@ -14,7 +14,7 @@ const { Random } = require('./support/random')
 const STEPS = 500
 const SEEDS = process.env.BLENDER_POOL_SEED
   ? [Number(process.env.BLENDER_POOL_SEED)]
-  : [1, 2, 3, 4, 5, 6]
+  : [1, 2, 3]
 
 const { pool, simulator } = arena()
 
