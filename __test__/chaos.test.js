@@ -12,9 +12,7 @@ const { Chronicle } = require('./support/chronicle')
 const { Random } = require('./support/random')
 
 const STEPS = 500
-const SEEDS = process.env.BLENDER_POOL_SEED
-  ? [Number(process.env.BLENDER_POOL_SEED)]
-  : [1, 2, 3]
+const SEEDS = process.env.BLENDER_POOL_SEED ? [Number(process.env.BLENDER_POOL_SEED)] : [1, 2, 3]
 
 const { pool, simulator } = arena()
 
