@@ -213,10 +213,10 @@ describe('when one is dead', () => {
     })
     for (let round = 0; round < 10; round++) {
       for (const call of [
-        connections.execute('ping', { endpoint: 'dead' }),
-        connections.acquire({ endpoint: 'dead' }),
+        () => connections.execute('ping', { endpoint: 'dead' }),
+        () => connections.acquire({ endpoint: 'dead' }),
       ]) {
-        const { error } = await outcome(call)
+        const { error } = await outcome(call())
         expect(error).toMatchObject({
           code: expect.stringMatching(/^ERR_POOL_(CONNECT|ENDPOINT_DOWN)$/),
           endpoint: 'dead',
