@@ -112,6 +112,17 @@ impl<F: Face> Core<F> {
                     self.turn_down(key, fault, now, fx);
                 }
             }
+            // The minimum can be reached elsewhere, unless this endpoint must have some of it.
+            if named.is_none_or(|at| self.endpoints[at].habits.min_slots > 0) {
+                while let Some(index) = self.warming.first() {
+                    let since = self.requests[index].queued_at;
+                    let Some(fault) = self.refusal(named, Some(since), now) else {
+                        break;
+                    };
+                    let key = self.key_of(index);
+                    self.turn_down(key, fault, now, fx);
+                }
+            }
         }
     }
 
