@@ -11,7 +11,7 @@ const { arena, eventually, outcome, turn } = require('./support/arena')
 const { Chronicle } = require('./support/chronicle')
 const { Random } = require('./support/random')
 
-const STEPS = 500
+const STEPS = 300
 const SEEDS = process.env.BLENDER_POOL_SEED ? [Number(process.env.BLENDER_POOL_SEED)] : [1, 2, 3]
 
 const { pool, simulator } = arena()
