@@ -10,7 +10,7 @@ const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
 const { Lease } = require('./lease')
-const { Nesting, handOver, handedOver, withinUse } = require('./nesting')
+const { Nesting, handOver, handedOver, within } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
@@ -22,14 +22,11 @@ const { dialects } = require('./tables')
 /** @typedef {import('./call-options').CallOptions} CallOptions */
 /** @typedef {import('./delivery').Delivery} Delivery */
 /** @typedef {import('./pool-error').Delivered} Delivered */
-/** @typedef {import('./origins').Site} Site */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
 class Bridge {
-  /** @type {Ticket | null} */
-  #closing = null
-  #closed = false
+  #ended = false
   #refed = true
   #nesting
 
@@ -98,10 +95,7 @@ class Bridge {
       const ticket = this.outbox.open(this, number, answer, type, call.signal)
       ticket.delivery = delivery
       ticket.checksOut = lease === null
-      const promise = this.#answer(ticket, call, lease)
-      ticket.promise = promise
-      const nesting = lease === null ? this.#nesting : null
-      return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
+      return this.#watched(ticket, this.#answer(ticket, call, lease))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -109,9 +103,10 @@ class Bridge {
 
   /**
    * @param {unknown} options
+   * @param {boolean} isForUse whether the holder will be the work of a `use`
    * @returns {Promise<PooledConnection>}
    */
-  acquire(options) {
+  acquire(options, isForUse) {
     try {
       const call = readCallOptions(options, 'acquire', this.endpoints)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
@@ -121,8 +116,13 @@ class Bridge {
       const number = this.outbox.nextTicket()
       const answer = this.native.acquire(number, timeoutMs, endpoint, priority, affinity)
       if (typeof answer === 'string') throw this.error(answer)
-      if (typeof answer === 'object') return this.#heldNow(this.#granted(answer, site))
-      return this.#heldLater(this.outbox.open(this, number, answer, null, call.signal), site)
+      if (typeof answer === 'object') {
+        if (site !== undefined) this.origins?.granted(answer, site)
+        return this.#heldNow(this.#granted(answer), isForUse)
+      }
+      const ticket = this.outbox.open(this, number, answer, null, call.signal)
+      ticket.site = site
+      return this.#watched(ticket, this.#heldLater(ticket))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -134,17 +134,20 @@ class Bridge {
     const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null
-    return this.#connection(this.#granted(answer, this.origins?.here(this.tryAcquire)))
+    this.origins?.granted(answer, this.origins.here(this.tryAcquire))
+    return this.#connection(this.#granted(answer))
   }
 
   /**
    * Runs the work of a `use`.
    * @template T
    * @param {Lease | undefined} lease
-   * @param {() => T} work
+   * @param {(connection: PooledConnection) => T} work
+   * @param {PooledConnection} connection
    */
-  within(lease, work) {
-    return this.#nesting === null || lease === undefined ? work() : withinUse(lease, work)
+  within(lease, work, connection) {
+    if (this.#nesting === null || lease === undefined) return work(connection)
+    return within(lease, work, connection)
   }
 
   /**
@@ -158,57 +161,8 @@ class Bridge {
     this.origins?.gaveBack(slot, generation)
   }
 
-  /** @param {string | null} fault what native code said to an order */
-  obeyed(fault) {
-    if (fault !== null) throw this.error(fault)
-  }
-
-  /** @returns {Promise<void>} */
-  async warm() {
-    const number = this.outbox.nextTicket()
-    const answer = this.native.warm(number)
-    if (typeof answer === 'string') throw this.error(answer)
-    const ticket = this.outbox.open(this, number, answer, null, undefined)
-    await ticket.settled
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
-  }
-
-  async checkHealth() {
-    const number = this.outbox.nextTicket()
-    const ticket = this.outbox.open(this, number, 0, null, undefined)
-    this.native.checkHealth(number)
-    await ticket.settled
-    const report = JSON.parse(ticket.payload)
-    for (const connection of report.connections) {
-      if (connection.error) connection.error = this.error(connection.error)
-    }
-    report.stats ??= this.snapshot('stats')
-    return report
-  }
-
-  /**
-   * @param {number} timeoutMs
-   * @param {boolean} force
-   */
-  async close(timeoutMs, force) {
-    const number = this.outbox.nextTicket()
-    const ticket = this.outbox.open(this, number, 0, null, undefined)
-    this.#closing = ticket
-    this.native.close(number, timeoutMs, force)
-    await ticket.settled
-    this.#closed = true
-    this.unref()
-    this.outbox.leave(this.number)
-    return JSON.parse(ticket.payload)
-  }
-
-  /** Cuts short a close that is under way. */
-  forceClose() {
-    if (this.#closing !== null && !this.#closed) this.native.close(this.#closing.number, 0, true)
-  }
-
   ref() {
-    if (this.#refed || this.#closed) return
+    if (this.#refed || this.#ended) return
     this.#refed = true
     this.outbox.hold()
   }
@@ -217,6 +171,13 @@ class Bridge {
     if (!this.#refed) return
     this.#refed = false
     this.outbox.letGo()
+  }
+
+  /** The pool is closed: nothing comes any more. */
+  end() {
+    this.#ended = true
+    this.unref()
+    this.outbox.leave(this.number)
   }
 
   /**
@@ -265,6 +226,19 @@ class Bridge {
   }
 
   /**
+   * Looks who waits for what the promise tells.
+   * @template T
+   * @param {Ticket} ticket
+   * @param {Promise<T>} promise
+   */
+  #watched(ticket, promise) {
+    ticket.promise = promise
+    const nesting = this.#nesting
+    if (nesting === null || !ticket.checksOut) return promise
+    return nesting.watch(promise, (holders) => nesting.wait(ticket, holders))
+  }
+
+  /**
    * @param {number} ticket
    * @param {string} type
    * @param {string} params
@@ -274,15 +248,10 @@ class Bridge {
     return this.native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
   }
 
-  /**
-   * @param {LeaseArray} array
-   * @param {Site | undefined} site
-   */
-  #granted(array, site) {
-    const lease = new Lease(this, array)
+  /** @param {LeaseArray} array */
+  #granted(array) {
     this.#nesting?.granted()
-    if (site !== undefined) this.origins?.granted(array[0], array[1], site)
-    return lease
+    return new Lease(this, array)
   }
 
   /** @param {Lease} lease */
@@ -292,34 +261,25 @@ class Bridge {
     return connection
   }
 
-  /** @param {Lease} lease */
-  #heldNow(lease) {
+  /**
+   * @param {Lease} lease
+   * @param {boolean} isForUse
+   */
+  #heldNow(lease, isForUse) {
     const connection = this.#connection(lease)
-    if (this.#nesting === null) return Promise.resolve(connection)
-    return this.#nesting.watch(handedOver(lease, connection), ([outer]) => {
+    const nesting = this.#nesting
+    if (nesting === null) return Promise.resolve(connection)
+    const held = isForUse ? Promise.resolve(connection) : handedOver(lease, connection)
+    return nesting.watch(held, ([outer]) => {
       lease.outer = outer ?? null
     })
   }
 
-  /**
-   * @param {Ticket} ticket of an acquire that waits
-   * @param {Site | undefined} site
-   */
-  #heldLater(ticket, site) {
-    const promise = this.#held(ticket, site)
-    ticket.promise = promise
-    const nesting = this.#nesting
-    return nesting?.watch(promise, (holders) => nesting.wait(ticket, holders)) ?? promise
-  }
-
-  /**
-   * @param {Ticket} ticket of an acquire that waits
-   * @param {Site | undefined} site
-   */
-  async #held(ticket, site) {
+  /** @param {Ticket} ticket of an acquire that waits */
+  async #heldLater(ticket) {
     await ticket.settled
     this.#check(ticket)
-    const lease = this.#granted(ticket.payload, site)
+    const lease = this.#granted(ticket.payload)
     lease.outer = ticket.outer
     if (this.#nesting !== null) handOver(lease, ticket.promise)
     return this.#connection(lease)

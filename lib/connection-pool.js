@@ -12,8 +12,9 @@ const { execute } = require('./execute')
 const { invalidOption, show } = require('./invalid-option')
 const { renderMetrics } = require('./metrics')
 const { readOptions } = require('./options')
-const { readClearOptions, readCloseOptions, readSize } = require('./order-options')
+const { Orders } = require('./orders')
 const { leaseOf } = require('./pooled-connection')
+const { runUse } = require('./run-use')
 const { acquiring } = require('./tracing')
 
 /** @typedef {import('./pooled-connection').PooledConnection} PooledConnection */
@@ -21,13 +22,13 @@ const { acquiring } = require('./tracing')
 class ConnectionPool extends ObservedEmitter {
   /** @type {Bridge} */
   #bridge
-  /** @type {Promise<any> | null} */
-  #closed = null
+  #orders
 
   /** @param {unknown} [options] */
   constructor(options) {
     super((mask) => this.#bridge.herald.listen(mask))
     this.#bridge = new Bridge(this, readOptions(options))
+    this.#orders = new Orders(this.#bridge)
   }
 
   get name() {
@@ -49,8 +50,7 @@ class ConnectionPool extends ObservedEmitter {
 
   /** @param {any} [options] */
   acquire(options) {
-    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options)
-    return this.#traceAcquire(options)
+    return this.#acquire(options, false)
   }
 
   /** @param {unknown} [options] */
@@ -72,7 +72,9 @@ class ConnectionPool extends ObservedEmitter {
     if (typeof work !== 'function') {
       return Promise.reject(invalidOption('work', work, 'a function'))
     }
-    return standFor(this.acquire(options), (acquired) => this.#use(acquired, work))
+    return standFor(this.#acquire(options, true), (acquired) =>
+      runUse(this.#bridge, acquired, work),
+    )
   }
 
   [inspect.custom]() {
@@ -82,31 +84,29 @@ class ConnectionPool extends ObservedEmitter {
   }
 
   ready() {
-    this.#bridge.obeyed(this.#bridge.native.ready())
+    this.#orders.ready()
   }
 
   pause() {
-    this.#bridge.obeyed(this.#bridge.native.pause())
+    this.#orders.pause()
   }
 
   /** @param {unknown} [options] */
   clear(options) {
-    const { endpoint, interruptInUse } = readClearOptions(options, this.#bridge.endpoints)
-    this.#bridge.obeyed(this.#bridge.native.clear(endpoint, interruptInUse))
+    this.#orders.clear(options)
   }
 
   /** @param {unknown} size */
   resize(size) {
-    const { min, max } = readSize(size)
-    this.#bridge.obeyed(this.#bridge.native.resize(min, max))
+    this.#orders.resize(size)
   }
 
   warm() {
-    return this.#bridge.warm()
+    return this.#orders.warm()
   }
 
   checkHealth() {
-    return this.#bridge.checkHealth()
+    return this.#orders.checkHealth()
   }
 
   /**
@@ -145,14 +145,7 @@ class ConnectionPool extends ObservedEmitter {
 
   /** @param {unknown} [options] */
   close(options) {
-    try {
-      const { timeoutMs, force } = readCloseOptions(options)
-      if (this.#closed === null) this.#closed = this.#bridge.close(timeoutMs, force)
-      else if (force) this.#bridge.forceClose()
-      return this.#closed
-    } catch (error) {
-      return Promise.reject(error)
-    }
+    return this.#orders.close(options)
   }
 
   async [asyncDispose]() {
@@ -169,26 +162,16 @@ class ConnectionPool extends ObservedEmitter {
   }
 
   /**
-   * @template T
-   * @param {Promise<PooledConnection>} acquired
-   * @param {(connection: PooledConnection) => T} work
+   * @param {any} options
+   * @param {boolean} isForUse
    */
-  async #use(acquired, work) {
-    const connection = await acquired
-    try {
-      return await this.#bridge.within(leaseOf(connection), () => work(connection))
-    } finally {
-      await connection[asyncDispose]()
-    }
-  }
-
-  /** @param {any} options */
-  #traceAcquire(options) {
+  #acquire(options, isForUse) {
+    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options, isForUse)
     /** @type {Record<string, unknown>} */
     const context = { pool: this.name }
     if (options?.endpoint !== undefined) context.endpoint = options.endpoint
     return acquiring.trace(async () => {
-      const connection = await this.#bridge.acquire(options)
+      const connection = await this.#bridge.acquire(options, isForUse)
       context.connectionId = connection.id
       context.endpoint = connection.endpoint
       return connection

@@ -10,6 +10,12 @@ const { eventBits } = require('./tables')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 
+/** The events that tell how a connection is made. */
+const CONNECTING = ['connectionCreated', 'connectionReady', 'connectionClosed'].reduce(
+  (mask, name) => mask | (eventBits.get(name) ?? 0),
+  0,
+)
+
 class Herald {
   #bridge
   #emitter
@@ -80,14 +86,9 @@ class Herald {
     this.#created = null
     deliver(this.#emitter, 'poolCreated', { options })
     if (this.#isReady) deliver(this.#emitter, 'poolReady', {})
+    this.observe()
     this.#bridge.native.begin()
   }
 }
-
-/** The events that tell how a connection is made. */
-const CONNECTING = ['connectionCreated', 'connectionReady', 'connectionClosed'].reduce(
-  (mask, name) => mask | (eventBits.get(name) ?? 0),
-  0,
-)
 
 module.exports = { Herald }

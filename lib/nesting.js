@@ -21,6 +21,9 @@ const { framesAbove, whenAwaited } = require('./awaiting')
 /** @typedef {import('./lease').Lease} Lease */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
+/** Where the works of `use` are run from, as stacks name it. */
+const USE = require.resolve('./run-use')
+
 /** @type {AsyncLocalStorage<Lease>} */
 const works = new AsyncLocalStorage()
 
@@ -65,14 +68,16 @@ function handedOver(lease, value) {
 }
 
 /**
- * Runs the work of a `use`. Its name is looked for in stacks.
+ * Runs the work of a `use`.
  * @template T
+ * @template U
  * @param {Lease} lease
- * @param {() => T} work
+ * @param {(connection: T) => U} work
+ * @param {T} connection
  */
-async function withinUse(lease, work) {
+function within(lease, work, connection) {
   lease.isWork = true
-  return await works.run(lease, work)
+  return works.run(lease, work, connection)
 }
 
 /** The lease, of whatever pool, to whose holder the code that runs now seems to belong. @returns {Lease | null} */
@@ -98,7 +103,7 @@ function certainHolders(frames) {
 
 /** @param {NodeJS.CallSite} frame */
 function isWork(frame) {
-  return frame.getFunctionName() === withinUse.name && frame.getFileName() === __filename
+  return frame.getFunctionName() === 'runUse' && frame.getFileName() === USE
 }
 
 /** The holders of one pool, and which of them wait for each other. */
@@ -195,4 +200,4 @@ class Nesting {
   }
 }
 
-module.exports = { Nesting, handOver, handedOver, withinUse }
+module.exports = { Nesting, handOver, handedOver, within }

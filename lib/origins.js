@@ -27,11 +27,10 @@ class Origins {
   }
 
   /**
-   * @param {number} slot
-   * @param {number} generation
+   * @param {import('./binding').LeaseArray} lease
    * @param {Site} site
    */
-  granted(slot, generation, site) {
+  granted([slot, generation], site) {
     this.#sites.set(generation * SLOTS + slot, site)
   }
 

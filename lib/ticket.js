@@ -25,6 +25,8 @@ class Ticket {
   checksOut = true
   /** Where to say, when it is aborted, whether the command may have run. @type {import('./delivery').Delivery | null} */
   delivery = null
+  /** Where it was asked for, if that is to be known of its lease. @type {import('./origins').Site | undefined} */
+  site = undefined
   /** What the caller awaits. @type {Promise<unknown> | null} */
   promise = null
   /** The holder, of whatever pool, that waits for it; the innermost. @type {Lease | null} */
@@ -66,6 +68,9 @@ class Ticket {
       return
     }
     if (this.signal !== undefined) unwatch(this.signal, this)
+    // Now, and not when the caller goes on: the next entry may tell of this very lease.
+    if (this.site !== undefined && kind === Entry.LEASE)
+      this.bridge.origins?.granted(payload, this.site)
     this.kind = kind
     this.payload = payload
     this.aux = aux
