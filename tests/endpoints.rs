@@ -22,6 +22,12 @@ fn settings() -> Settings {
     }
 }
 
+/// Chance, the same every time.
+fn scene(settings: Settings, places: Vec<Place>) -> Scene {
+    fastrand::seed(11);
+    Scene::new(settings, places)
+}
+
 fn run() -> Ask {
     Ask::new(Kind::Run)
 }
@@ -39,7 +45,7 @@ fn affine(key: u64) -> Ask {
 #[tokio::test(start_paused = true)]
 async fn a_spike_that_what_is_open_serves_quickly_opens_one_more_and_no_further() {
     let place = Place { connect: MS * 150, ..Place::default() };
-    let mut scene = Scene::new(Settings { max_slots: 50, ..settings() }, vec![place]);
+    let mut scene = scene(Settings { max_slots: 50, ..settings() }, vec![place]);
     let warm: Vec<u64> = (0..5).map(|_| scene.ask(hold())).collect();
     pass(MS * 1_000).await;
     warm.iter().for_each(|caller| scene.release(*caller));
@@ -59,7 +65,7 @@ async fn a_spike_that_what_is_open_serves_quickly_opens_one_more_and_no_further(
 #[tokio::test(start_paused = true)]
 async fn a_spike_that_nothing_turns_over_opens_as_many_at_once_as_the_endpoint_bears() {
     let place = Place { connect: MS * 150, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     let first = scene.ask(hold());
     pass(MS * 200).await;
     assert!(matches!(scene.told(first), Some(Told::Holds(..))));
@@ -67,15 +73,14 @@ async fn a_spike_that_nothing_turns_over_opens_as_many_at_once_as_the_endpoint_b
     let spike: Vec<u64> = (0..4).map(|_| scene.ask(hold())).collect();
     pass(MS * 1_000).await;
     let took = spike.iter().map(|caller| scene.told_at(*caller).unwrap() - began).max().unwrap();
-    // Two by two, and what standing still for a tenth of a connect costs at most.
-    assert!(took <= MS * 331, "{took:?}");
+    assert!(took <= MS * 302, "{took:?} for two by two");
     assert_eq!(scene.place(0).most_trying, 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_stops_moving_gets_more_than_one_opened_without_anybody_asking() {
     let place = Place { connect: MS * 100, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     let first = scene.ask(hold());
     pass(MS * 200).await;
     scene.release(first);
@@ -88,7 +93,7 @@ async fn a_queue_that_stops_moving_gets_more_than_one_opened_without_anybody_ask
     pass(MS * 50).await;
     let attempts = scene.place(0).attempts;
     assert_eq!(attempts.len(), 3);
-    assert!((MS * 10..MS * 15).contains(&(attempts[2] - began)), "{:?}", attempts[2] - began);
+    assert!((MS * 25..MS * 30).contains(&(attempts[2] - began)), "{:?}", attempts[2] - began);
 }
 
 // The breaker.
@@ -112,7 +117,7 @@ async fn a_dead_endpoint_with_five_waiters_is_tried_ten_times_in_two_seconds_at_
 #[tokio::test(start_paused = true)]
 async fn while_an_endpoint_fails_one_attempt_at_a_time_is_made_there() {
     let place = Place { connect: MS * 50, ..Place::down() };
-    let mut scene = Scene::new(settings(), vec![place]);
+    let mut scene = scene(settings(), vec![place]);
     for _ in 0..5 {
         scene.ask(hold());
     }
@@ -128,7 +133,7 @@ async fn while_an_endpoint_fails_one_attempt_at_a_time_is_made_there() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_ride_out_a_restart_whenever_they_came() {
-    let mut scene = Scene::new(settings(), vec![Place::down()]);
+    let mut scene = scene(settings(), vec![Place::down()]);
     let mut callers = Vec::new();
     for _ in 0..25 {
         callers.push(scene.ask(run()));
@@ -147,7 +152,7 @@ async fn callers_ride_out_a_restart_whenever_they_came() {
 /// An endpoint that has been down for ten seconds.
 async fn long_dead(places: Vec<Place>, settings: Settings) -> Scene {
     let count = places.len();
-    let mut scene = Scene::new(settings, places);
+    let mut scene = scene(settings, places);
     for at in 0..count {
         scene.ask(run().at(Some(at)));
     }
@@ -176,22 +181,34 @@ async fn a_caller_after_a_long_outage_is_served_when_it_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_right_after_a_failed_try_is_refused_at_once_with_the_real_cause() {
-    let long = Settings {
-        backoff: Backoff { base: MS * 100, max: Duration::from_secs(1_000_000_000) },
-        ..settings()
-    };
-    let mut scene = long_dead(vec![Place::down()], long).await;
-    scene.ask(run());
+async fn a_caller_right_after_a_failed_try_waits_for_the_next_and_no_longer() {
+    let mut scene = long_dead(vec![Place::down()], settings()).await;
+    let first = scene.ask(run());
     pass(MS * 5).await;
+    let asked = tokio::time::Instant::now();
+    let next = scene.ask(run());
+    pass(MS * 200).await;
+    assert_eq!([first, next].map(|caller| scene.fault(caller).code()), [Code::Connect; 2]);
+    assert!((MS * 90..MS * 105).contains(&(scene.told_at(next).unwrap() - asked)));
+}
+
+/// Where an endpoint that fails is left alone for an hour.
+fn unhurried() -> Settings {
+    let hour = Duration::from_secs(3_600);
+    Settings { backoff: Backoff { base: hour, max: hour }, ..settings() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_is_refused_at_once_with_the_real_cause_where_no_try_is_due_soon() {
+    let mut scene = long_dead(vec![Place::down()], unhurried()).await;
     let attempts = scene.place(0).attempts.len();
     let caller = scene.ask(run());
     let fault = scene.fault(caller);
     assert_eq!((fault.code(), fault.is_retryable()), (Code::EndpointDown, true));
     assert!(fault.message().contains("a is down"), "{}", fault.message());
     assert!(fault.cause_of().unwrap().message.contains("refused"));
-    let failed = scene.events(Name::CheckOutFailed).len();
-    assert_eq!(failed, 3, "the three callers were told of");
+    let told = scene.events(Name::CheckOutFailed).len();
+    assert_eq!(told, 2, "both callers were told of");
     pass(MS * 50).await;
     assert_eq!(scene.place(0).attempts.len(), attempts);
 }
@@ -204,16 +221,15 @@ async fn many_callers_of_a_dead_endpoint_try_it_no_faster_than_the_first_pause()
         scene.ask(run());
         pass(MS).await;
     }
-    // Ten by callers, and as many again where the backoff's own time came in between.
     let tries = scene.place(0).attempts.len() - before;
-    assert!((8..=20).contains(&tries), "{tries} tries in a second");
+    assert!((9..=20).contains(&tries), "{tries} tries in a second");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_minimum_is_filled_at_the_pace_of_the_backoff_while_the_endpoint_fails() {
     let kept = Settings { min_slots: 5, upkeep_interval: Some(MS * 10), ..settings() };
     let place = Place { connect: MS * 10, ..Place::down() };
-    let scene = Scene::new(kept, vec![place]);
+    let scene = scene(kept, vec![place]);
     scene.engine.begin();
     pass(MS * 11).await;
     scene.change(0, |place| place.most_trying = place.trying);
@@ -243,9 +259,11 @@ async fn with_all_endpoints_down_each_is_tried_before_a_caller_is_refused_and_ea
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_hangs_keeps_nobody_from_another_that_works() {
     let hanging = Place { connect: MS * 5_000, ..Place::down() };
-    let mut scene = Scene::new(settings(), vec![hanging, Place::default()]);
+    let mut scene = scene(settings(), vec![hanging, Place::default()]);
     scene.ask(run().at(Some(0)));
     pass(MS * 5_200).await;
+    scene.ask(run().at(Some(0)));
+    assert_eq!(scene.place(0).trying, 1, "a probe goes on");
     let caller = scene.ask(run());
     pass(MS * 10).await;
     assert_eq!(scene.endpoint(caller), 1);
@@ -255,7 +273,7 @@ async fn an_endpoint_that_hangs_keeps_nobody_from_another_that_works() {
 
 #[tokio::test(start_paused = true)]
 async fn callers_who_may_go_anywhere_never_go_where_nothing_works() {
-    let mut scene = Scene::new(settings(), vec![Place::default(), Place::down()]);
+    let mut scene = scene(settings(), vec![Place::default(), Place::down()]);
     scene.ask(run().at(Some(1)));
     pass(MS * 10).await;
     let callers: Vec<u64> = (0..100).map(|_| scene.ask(run())).collect();
@@ -265,30 +283,57 @@ async fn callers_who_may_go_anywhere_never_go_where_nothing_works() {
 
 #[tokio::test(start_paused = true)]
 async fn the_faster_of_two_endpoints_gets_more_of_the_callers() {
-    fastrand::seed(3);
     let slow = Place { answer: MS * 40, ..Place::default() };
     let fast = Place { answer: MS * 10, ..Place::default() };
-    let mut scene = Scene::new(settings(), vec![slow, fast]);
+    let mut scene = scene(settings(), vec![slow, fast]);
     for at in [0, 1] {
         let warm: Vec<u64> = (0..5).map(|_| scene.ask(hold().at(Some(at)))).collect();
         pass(MS * 50).await;
         warm.iter().for_each(|caller| scene.release(*caller));
     }
+    // With nothing else to do, the one that was faster of late is the better one every time.
+    for at in [0, 1] {
+        scene.ask(run().at(Some(at)));
+    }
+    for _ in 0..20 {
+        pass(MS * 50).await;
+        let caller = scene.ask(run());
+        pass(MS * 50).await;
+        assert_eq!(scene.endpoint(caller), 1);
+    }
     let mut callers = Vec::new();
     for _ in 0..200 {
         callers.push(scene.ask(run()));
-        pass(MS * 5).await;
+        pass(MS * 2).await;
     }
     pass(MS * 500).await;
     let slow = callers.iter().filter(|caller| scene.endpoint(**caller) == 0).count();
     assert!((1..60).contains(&slow), "{slow} of 200 went to the one that is four times slower");
 }
 
+#[tokio::test(start_paused = true)]
+async fn one_that_was_slow_once_is_not_shunned_for_ever() {
+    let mut scene = scene(settings(), vec![Place { answer: MS * 60_000, ..Place::default() }; 2]);
+    scene.change(1, |place| place.answer = MS * 10);
+    for at in [0, 1] {
+        scene.ask(run().at(Some(at)));
+    }
+    pass(MS * 61_000).await;
+    scene.change(0, |place| place.answer = MS * 10);
+    let mut served = [0, 0];
+    for _ in 0..300 {
+        let caller = scene.ask(run());
+        pass(MS * 1_000).await;
+        served[scene.endpoint(caller)] += 1;
+    }
+    assert!(served[0] >= 3, "{served:?}");
+}
+
 // Affinity.
 
 #[tokio::test(start_paused = true)]
 async fn the_same_key_goes_to_the_same_endpoint() {
-    let mut scene = Scene::new(settings(), vec![Place::default(); 3]);
+    let mut scene = scene(settings(), vec![Place::default(); 3]);
     let mut chosen = Vec::new();
     for key in 0..30 {
         let callers: Vec<u64> = (0..4).map(|_| scene.ask(affine(key))).collect();
@@ -315,7 +360,7 @@ async fn key_of(scene: &mut Scene, at: usize) -> u64 {
 #[tokio::test(start_paused = true)]
 async fn callers_move_on_when_their_endpoint_goes_down_and_return_when_it_is_back() {
     let few = Settings { max_slots: 6, ..settings() };
-    let mut scene = Scene::new(few, vec![Place::default(); 2]);
+    let mut scene = scene(few, vec![Place::default(); 2]);
     let key = key_of(&mut scene, 0).await;
     // Everything at "a" is held while more wait for it; then it dies.
     let holders: Vec<u64> = (0..3).map(|_| scene.ask(hold().at(Some(0)))).collect();
@@ -332,7 +377,7 @@ async fn callers_move_on_when_their_endpoint_goes_down_and_return_when_it_is_bac
 
     scene.change(0, |place| place.up = true);
     // Nobody waits for "a", yet it is found to be back, since somebody would have gone there.
-    pass(MS * 30_000).await;
+    pass(MS * 40_000).await;
     let back = scene.ask(affine(key));
     pass(MS * 20).await;
     assert_eq!(scene.endpoint(back), 0);
@@ -340,25 +385,22 @@ async fn callers_move_on_when_their_endpoint_goes_down_and_return_when_it_is_bac
 
 #[tokio::test(start_paused = true)]
 async fn with_all_endpoints_down_affinity_asks_for_no_more_than_anybody() {
-    let mut scene = Scene::new(settings(), vec![Place::down(), Place::down()]);
+    let mut scene = scene(settings(), vec![Place::down(), Place::down()]);
     let caller = scene.ask(affine(1));
     pass(MS * 1_000).await;
     scene.change(0, |place| place.up = true);
-    pass(MS * 1_500).await;
-    assert_eq!(scene.endpoint(caller), 0);
-    for at in [0, 1] {
-        scene.change(at, |place| place.up = false);
-    }
+    pass(MS * 2_500).await;
+    assert_eq!(scene.endpoint(caller), 0, "whichever its key means");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_nobody_wants_is_left_alone_while_it_is_down() {
-    let mut scene = Scene::new(settings(), vec![Place::down(), Place::default()]);
+    let mut scene = scene(settings(), vec![Place::down(), Place::default()]);
     scene.ask(run().at(Some(0)));
     pass(MS * 10_000).await;
     let before = scene.place(0).attempts.len();
     pass(Duration::from_secs(3_600)).await;
-    assert!(scene.place(0).attempts.len() <= before + 1);
+    assert_eq!(scene.place(0).attempts.len(), before);
 }
 
 // Slots under one limit.
@@ -368,7 +410,7 @@ async fn idle_slots_of_one_endpoint_give_way_to_callers_of_another_and_no_more_t
     let kept =
         Settings { max_slots: 4, min_slots: 4, upkeep_interval: Some(MS * 10), ..settings() };
     let least = Habits { min_slots: 1, ..Place::default().habits };
-    let mut scene = Scene::new(kept, vec![Place { habits: least, ..Place::default() }; 2]);
+    let mut scene = scene(kept, vec![Place { habits: least, ..Place::default() }; 2]);
     scene.engine.begin();
     pass(MS * 100).await;
     let fillers: Vec<u64> = (0..4).map(|_| scene.ask(hold().at(Some(0)))).collect();
@@ -388,11 +430,30 @@ async fn idle_slots_of_one_endpoint_give_way_to_callers_of_another_and_no_more_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_endpoint_above_its_minimum_gives_way_before_one_that_is_not() {
+    let least = Habits { min_slots: 1, ..Place::default().habits };
+    let kept = Place { habits: least, ..Place::default() };
+    let few = Settings { max_slots: 3, upkeep_interval: Some(MS * 10), ..settings() };
+    let mut scene = scene(few, vec![kept, Place::default(), Place::default()]);
+    scene.engine.begin();
+    pass(MS * 100).await;
+    let both: Vec<u64> = (0..2).map(|_| scene.ask(hold().at(Some(1)))).collect();
+    pass(MS * 100).await;
+    both.iter().for_each(|caller| scene.release(*caller));
+    let opened = scene.engine.counters().created;
+    let caller = scene.ask(run().at(Some(2)));
+    pass(MS * 5_000).await;
+    assert_eq!(scene.endpoint(caller), 2);
+    assert_eq!([0, 1, 2].map(|at| scene.place(at).open), [1, 1, 1]);
+    assert_eq!(scene.engine.counters().created, opened + 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_works_is_not_given_up_for_an_endpoint_that_fails_and_that_nobody_named() {
     let busy = Habits { max_in_flight: 1, ..Place::default().habits };
     let works = Place { habits: busy, answer: MS * 500, ..Place::default() };
     let few = Settings { max_slots: 2, ..settings() };
-    let mut scene = Scene::new(few, vec![works, Place { habits: busy, ..Place::down() }]);
+    let mut scene = scene(few, vec![works, Place { habits: busy, ..Place::down() }]);
     let both: Vec<u64> = (0..2).map(|_| scene.ask(hold().at(Some(0)))).collect();
     pass(MS * 10).await;
     both.iter().for_each(|caller| scene.release(*caller));

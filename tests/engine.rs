@@ -42,40 +42,38 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Those, and everything that happens beside callers' jobs.
 fn all_steps() -> impl Strategy<Value = Vec<Step>> {
     let at = 0..64usize;
-    let endpoint = prop::option::weighted(0.4, 0..2usize);
     let size = 1..5u32;
     let step = prop_oneof![
-        5 => at.clone().prop_map(Step::Answer),
+        12 => at.clone().prop_map(Step::Answer),
         1 => at.clone().prop_map(Step::AnswerUnfit),
         1 => at.clone().prop_map(Step::BreakCheck),
+        1 => at.clone().prop_map(Step::UnsentCheck),
         1 => Just(Step::CheckHealth),
-        6 => at.clone().prop_map(Step::HookDone),
+        16 => at.clone().prop_map(Step::HookDone),
         1 => at.clone().prop_map(Step::HookFails),
         3 => at.clone().prop_map(Step::RunInHook),
         1 => at.clone().prop_map(Step::MisuseHook),
         2 => at.clone().prop_map(Step::Recycle),
         1 => at.prop_map(Step::Reclaim),
         1 => Just(Step::Pause),
-        3 => Just(Step::Ready),
-        1 => (endpoint, any::<bool>()).prop_map(|(at, interrupt)| Step::Clear(at, interrupt)),
+        6 => Just(Step::Ready),
+        1 => (prop::option::weighted(0.8, 0..2usize), any::<bool>())
+            .prop_map(|(at, interrupt)| Step::Clear(at, interrupt)),
         1 => (size.clone(), size).prop_map(|(min, max)| Step::Resize(min, max)),
         1 => Just(Step::Warm),
         1 => Just(Step::Begin),
-        4 => (1..400u64).prop_map(Step::Wait),
+        8 => (1..120u64).prop_map(Step::Wait),
     ];
-    // One in two is a caller's.
-    (steps(), prop::collection::vec(step, 1..120), any::<u64>()).prop_map(|(one, two, seed)| {
-        let (mut one, mut two, mut seed) = (one.into_iter(), two.into_iter(), seed);
-        let mut mixed = Vec::new();
-        loop {
+    // One in two is a caller's; in one world of four the pool is closed on the way.
+    let both = (steps(), prop::collection::vec(step, 1..120), any::<u64>());
+    both.prop_map(|(mut one, two, mut seed)| {
+        one.retain(|step| !matches!(step, Step::Close) || seed % 4 == 0);
+        let (mut one, mut two) = (one.into_iter(), two.into_iter());
+        let take = || {
             seed = seed.rotate_left(1);
-            let next = if seed & 1 == 0 { one.next() } else { two.next() };
-            match next {
-                Some(step) => mixed.push(step),
-                None => break,
-            }
-        }
-        mixed
+            if seed & 1 == 0 { one.next() } else { two.next() }
+        };
+        std::iter::from_fn(take).collect()
     })
 }
 
@@ -92,11 +90,11 @@ fn whole_world(max: u32, seen: Seen) -> World {
         settings.drain_timeout = Duration::from_secs(600);
         settings.health = HealthSettings {
             interval: Some(ms(200)),
-            timeout: ms(60),
+            timeout: ms(100),
             failures: 2,
             concurrency: 2,
         };
-        settings.hooks = HookSettings { on_connect: true, on_release: true, timeout: ms(150) };
+        settings.hooks = HookSettings { on_connect: true, on_release: true, timeout: ms(400) };
     })
 }
 
@@ -148,6 +146,12 @@ proptest! {
     #[test]
     fn checks_and_hooks_take_their_turn_on_a_quiet_endpoint(steps in all_steps(), close in any::<bool>()) {
         let seen = Seen { per_endpoint: 1, quiet: true, ..Seen::default() };
+        run(|| whole_world(3, seen), steps, close);
+    }
+
+    #[test]
+    fn checks_and_hooks_run_where_slots_hold_nothing_between_jobs(steps in all_steps(), close in any::<bool>()) {
+        let seen = Seen { per_endpoint: 1, per_job: true, ..Seen::default() };
         run(|| whole_world(3, seen), steps, close);
     }
 

@@ -10,14 +10,18 @@
 //! every failure. Half-open, exactly one attempt goes on, whoever wants one: a caller, the
 //! minimum, or those who were sent elsewhere meanwhile. With nothing open at the endpoint it is
 //! *out*: for the pool's patience callers ride that out (a Blender that restarts is away for a
-//! second or two), and after it they are refused as soon as they have had a try, or at once when no
-//! try is due soon.
+//! second or two), and after it they are refused as soon as they have had a try. Who comes then
+//! waits for the first pause at most, which is short; where it is not, and no try is due soon, they
+//! are refused at once.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::fault::Fault;
+
+/// For so long at most a caller waits for a try when the outage has lasted for longer than patience.
+const SOON: Duration = Duration::from_secs(1);
 
 /// See the module. Plain data under the engine's lock.
 #[derive(Debug, Default)]
@@ -84,22 +88,20 @@ impl Breaker {
     }
 
     /// Somebody new wants it. The pause has grown while nobody was there to help by it; for who
-    /// comes now only the first pause, `base`, counts. Says when the next attempt is due, if that
-    /// is sooner now. Once the outage has lasted for longer than patience, a caller gets a live try
-    /// if there was none just now; the endpoint is not tried faster for many callers than that.
-    pub fn hurry(&mut self, base: Duration, patience: Duration, now: Instant) -> Option<Instant> {
-        let rested = self.began.map_or(now, |began| began + base).max(now);
-        let long = self.over(patience).is_some_and(|over| over <= now);
-        if (long && rested > now) || self.retry_at.is_none_or(|at| at <= rested) {
+    /// comes now only the first pause, `base`, counts: a live try, but not one for each of many
+    /// callers. Says when the next attempt is due, if that is sooner now.
+    pub fn hurry(&mut self, base: Duration, now: Instant) -> Option<Instant> {
+        let sooner = self.began.map_or(now, |began| began + base).max(now);
+        if self.retry_at.is_none_or(|at| at <= sooner) {
             return None;
         }
-        self.retry_at = Some(rested);
-        Some(rested)
+        self.retry_at = Some(sooner);
+        Some(sooner)
     }
 
-    /// Whether there is nothing to wait for: nothing is being tried, nor will be within `soon`.
-    pub fn is_hopeless(&self, going_on: usize, soon: Duration, now: Instant) -> bool {
-        going_on == 0 && self.retry_at.is_some_and(|at| at > now && at - now > soon)
+    /// Whether there is nothing to wait for: nothing is being tried, nor will be soon.
+    pub fn is_hopeless(&self, going_on: usize, now: Instant) -> bool {
+        going_on == 0 && self.retry_at.is_some_and(|at| at.saturating_duration_since(now) > SOON)
     }
 }
 
@@ -140,25 +142,21 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_early_in_an_outage_is_tried_for_after_the_first_pause() {
+    fn who_comes_is_tried_for_after_the_first_pause_however_long_the_pauses_have_become() {
         let now = Instant::now();
-        let mut breaker = failing(now, MS * 10_000);
-        assert_eq!(breaker.hurry(BASE, PATIENCE, now + MS * 30), Some(now + BASE));
-        assert_eq!(breaker.hurry(BASE, PATIENCE, now + MS * 40), None, "it is due already");
+        let mut breaker = failing(now, MS * 60_000);
+        assert_eq!(breaker.hurry(BASE, now + MS * 30), Some(now + BASE));
+        assert_eq!(breaker.hurry(BASE, now + MS * 40), None, "it is due already");
+        let mut breaker = failing(now, MS * 60_000);
+        assert_eq!(breaker.hurry(BASE, now + PATIENCE), Some(now + PATIENCE), "a live try");
     }
 
     #[test]
-    fn who_comes_late_gets_a_live_try_unless_there_was_one_just_now() {
+    fn there_is_nothing_to_wait_for_when_no_try_is_made_and_none_is_due_soon() {
         let now = Instant::now();
-        let mut breaker = failing(now, MS * 60_000);
-        let late = now + PATIENCE;
-        assert_eq!(breaker.hurry(BASE, PATIENCE, late), Some(late));
-        let fault = Fault::new(Code::Connect, "refused");
-        breaker.fail(late, fault, MS * 60_000, true, late);
-        assert_eq!(breaker.hurry(BASE, PATIENCE, late + MS * 50), None);
-        assert!(breaker.is_hopeless(0, BASE, late + MS * 50));
-        assert!(!breaker.is_hopeless(1, BASE, late + MS * 50), "a probe goes on");
-        assert!(breaker.hurry(BASE, PATIENCE, late + BASE).is_some());
-        assert!(!breaker.is_hopeless(0, BASE, late + BASE));
+        let breaker = failing(now, MS * 60_000);
+        assert!(breaker.is_hopeless(0, now));
+        assert!(!breaker.is_hopeless(1, now), "a probe goes on");
+        assert!(!breaker.is_hopeless(0, now + MS * 60_000 - SOON));
     }
 }

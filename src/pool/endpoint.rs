@@ -64,12 +64,13 @@ pub(super) struct Endpoint {
     pub breaker: Breaker,
     /// The entry among the deadlines that looks at it again, the one there is.
     pub alarm: Option<Stamp>,
-    /// Somebody would have gone there, were it not down: it is worth a probe.
-    pub sought: bool,
+    /// When somebody last would have gone there, were it not down: it is worth a probe.
+    pub sought_at: Option<Instant>,
     /// How long opening took, the last time.
     pub opening_took: Duration,
-    /// When somebody last got a slot there.
+    /// When somebody last got a slot there, and when one that was not opened just then.
     pub served_at: Option<Instant>,
+    pub moved_at: Option<Instant>,
     /// Slots held by callers.
     pub held: usize,
     /// How it does: by its jobs and its checks.
@@ -100,9 +101,10 @@ impl Endpoint {
             answered_at: None,
             breaker: Breaker::default(),
             alarm: None,
-            sought: false,
+            sought_at: None,
             opening_took: Duration::ZERO,
             served_at: None,
+            moved_at: None,
             held: 0,
             pulse: Pulse::default(),
             tally: Tally::default(),
@@ -122,7 +124,7 @@ impl Endpoint {
 
     /// How long a queue may stand still, with something being opened, before more is opened.
     pub fn stall(&self) -> Duration {
-        self.opening_took / 10
+        self.opening_took / 4
     }
 
     pub fn adopt(&mut self, slot: u32) {

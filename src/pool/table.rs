@@ -302,6 +302,109 @@ mod tests {
         }
     }
 
+    /// A table whose one slot is in `state`, and the lease of whoever holds or held it last.
+    fn table_in(state: State) -> (SlotTable, Lease) {
+        let table = SlotTable::new(1);
+        let way: &[State] = match state {
+            State::Empty => &[],
+            State::Created => &[State::Created],
+            State::Initializing => &[State::Created, State::Initializing],
+            State::Idle => &[State::Created, State::Initializing, State::Idle],
+            State::InUse => &[State::Created, State::Initializing, State::Idle, State::InUse],
+            State::Unusable => &[State::Created, State::Initializing, State::Idle, State::Unusable],
+            State::Closed => &[State::Created, State::Closed],
+        };
+        for step in way {
+            match step {
+                State::Created => drop(table.reserve(0).unwrap()),
+                State::Initializing => table.begin(0).unwrap(),
+                State::Idle => table.ready(0).unwrap(),
+                State::InUse => drop(table.claim(0).unwrap()),
+                State::Unusable => table.retire_idle(0).unwrap(),
+                // No operation stops here.
+                State::Closed => {
+                    table.change(0, State::Created, None, State::Closed).map(drop).unwrap();
+                }
+                State::Empty => unreachable!("no way leads back"),
+            }
+        }
+        let (found, generation) = table.read(0);
+        assert_eq!(found, state);
+        (table, Lease { slot: 0, generation })
+    }
+
+    type Operation = fn(&SlotTable, Lease) -> bool;
+    type Arrows = &'static [(State, State)];
+
+    /// Each operation, and where it leads from which states. From all others it must fail.
+    const OPERATIONS: [(&str, Operation, Arrows); 10] = {
+        use State::*;
+        [
+            ("reserve", |table, _| table.reserve(0).is_some(), &[(Empty, Created)]),
+            ("begin", |table, _| table.begin(0).is_ok(), &[(Created, Initializing)]),
+            ("ready", |table, _| table.ready(0).is_ok(), &[(Initializing, Idle)]),
+            ("mend", |table, _| table.mend(0).is_ok(), &[(Unusable, Idle)]),
+            ("claim", |table, _| table.claim(0).is_ok(), &[(Idle, InUse)]),
+            ("hand_off", |table, lease| table.hand_off(lease).is_ok(), &[(InUse, InUse)]),
+            ("release", |table, lease| table.release(lease).is_ok(), &[(InUse, Idle)]),
+            ("retire_held", |table, lease| table.retire_held(lease).is_ok(), &[(InUse, Unusable)]),
+            ("retire_idle", |table, _| table.retire_idle(0).is_ok(), &[(Idle, Unusable)]),
+            (
+                "reap",
+                |table, _| table.reap(0).is_ok(),
+                &[
+                    (Created, Empty),
+                    (Initializing, Empty),
+                    (Idle, Empty),
+                    (InUse, Empty),
+                    (Unusable, Empty),
+                    (Closed, Empty),
+                ],
+            ),
+        ]
+    };
+
+    #[test]
+    fn each_operation_works_from_its_own_states_and_changes_nothing_in_others() {
+        for (name, operation, arrows) in OPERATIONS {
+            for from in State::ALL {
+                let (table, lease) = table_in(from);
+                let before = (table.read(0), table.taken());
+                let worked = operation(&table, lease);
+                let after = (table.read(0), table.taken());
+                match arrows.iter().find(|(state, _)| *state == from) {
+                    Some((_, to)) => assert!(worked && after.0.0 == *to, "{name} of {from:?}"),
+                    None => assert!(!worked && before == after, "{name} of {from:?}: {after:?}"),
+                }
+                let (state, _) = after.0;
+                assert_eq!(after.1, u32::from(state != State::Empty), "{name} of {from:?}: count");
+                let found = table.find_idle(&[1], 0).is_some();
+                assert_eq!(found, state == State::Idle, "{name} of {from:?}: idle bit");
+            }
+        }
+    }
+
+    #[test]
+    fn a_lease_that_is_not_the_current_one_moves_nothing() {
+        for (name, operation, _) in OPERATIONS
+            .iter()
+            .filter(|(name, ..)| ["hand_off", "release", "retire_held"].contains(name))
+        {
+            let (table, lease) = table_in(State::InUse);
+            let current = table.hand_off(lease).unwrap();
+            assert!(!operation(&table, lease), "{name} by the holder before");
+            assert!(table.is_held(current), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_opened_anew_has_a_generation_of_its_own() {
+        let (table, held) = table_in(State::InUse);
+        table.reap(0).unwrap();
+        table.reserve(0).unwrap();
+        assert_ne!(table.read(0).1, held.generation);
+    }
+
     #[test]
     fn a_slot_is_reserved_once() {
         let table = SlotTable::new(1);

@@ -1,4 +1,5 @@
 //! A face whose resources are make-believe: everything that happens to them, a test says.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};

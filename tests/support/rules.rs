@@ -1,5 +1,6 @@
 //! The order in which events must come: the rules of the MongoDB CMAP specification, and ours for
 //! what it has no word for.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
 //! A world of make-believe resources in which every event comes when a test says so.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -168,7 +169,11 @@ impl World {
     fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
         let job = self.number();
         self.kinds.insert(job, kind);
-        match self.engine.submit(Ask::new(kind).at(endpoint), job) {
+        // Some matter more than others, and some want their own endpoint.
+        let priority = (job % 4) as i32 - 1;
+        let affinity = job.is_multiple_of(5).then_some(job);
+        let ask = Ask { priority, affinity, ..Ask::new(kind).at(endpoint) };
+        match self.engine.submit(ask, job) {
             Ok(key) => self.asked.push((job, key.to_number())),
             Err(_) => {
                 assert!(
@@ -314,7 +319,8 @@ impl World {
                 }
             }
             Step::UnsentCheck(at) => {
-                if let Some(thing) = self.take_checking(at) {
+                let per_job = self.seen().per_job;
+                if per_job && let Some(thing) = self.take_checking(at) {
                     self.engine.unsent(thing.slot, thing.id, Fault::new(Code::Connect, "unsent"));
                 }
             }
@@ -533,6 +539,10 @@ impl World {
             && seen.opening.is_empty()
             && seen.hooks.is_empty()
             && self.owed.iter().all(|job| seen.told.contains_key(job))
+            && self
+                .asked
+                .iter()
+                .all(|(job, _)| seen.told.contains_key(job) || self.turned_away.contains(job))
             && seen.closing.is_empty()
             && (!seen.closing_pool || !seen.reports.is_empty())
     }

@@ -24,7 +24,7 @@ impl<F: Face> Core<F> {
         fx: &mut Effects<F>,
     ) -> Result<RequestKey, Fault> {
         let kind = ask.kind;
-        let endpoint = self.destination(&ask);
+        let endpoint = self.destination(&ask, now);
         if let Kind::RunHeld(lease) = kind {
             if !self.in_hook(lease) {
                 self.check_holder(lease)?;
@@ -54,7 +54,7 @@ impl<F: Face> Core<F> {
                 self.serve(now, fx);
             }
             Kind::Hold | Kind::Run => {
-                self.queue(key);
+                self.queue(key, now);
                 self.serve(now, fx);
                 // Only now is it known whether it had to wait at all.
                 let waits = self
@@ -99,7 +99,7 @@ impl<F: Face> Core<F> {
         let endpoint = ask.endpoint;
         self.begin_check_out(Kind::Hold, endpoint, fx)?;
         let key = self.enter(ask, job, now);
-        self.queue(key);
+        self.queue(key, now);
         self.give_out(now, fx);
         let waits =
             self.requests.get(key.index).is_some_and(|request| request.number == key.number);

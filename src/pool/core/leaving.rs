@@ -174,7 +174,7 @@ impl<F: Face> Core<F> {
                 let request = self.take_out(key);
                 fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
             } else {
-                self.go_back(key, fx);
+                self.go_back(key, now, fx);
             }
         }
         self.check_ended(at, &lost, now, fx);

@@ -9,7 +9,7 @@
 //!   of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
-//! - `health`: one check. `rounds`: who is checked when. `report`: how everything does.
+//! - `health`: one check. `rounds`: who is checked when. `report`, `summary`: how everything does.
 //! - `alerts`: figures that are where they should not be.
 //! - `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
 
@@ -29,6 +29,7 @@ mod rounds;
 mod serving;
 mod slot;
 mod spread;
+mod summary;
 pub(super) mod time;
 mod upkeep;
 mod watchdog;

@@ -81,16 +81,16 @@ impl<F: Face> Core<F> {
     /// A spike of callers is not a want of slots. (HikariCP tells of one in "The Case for Short
     /// Pools": 50 callers, 5 connections, each used for 2 ms, 150 ms to connect; all are served long
     /// before the first new connection stands.) So the first is opened at once, and while it is, the
-    /// next only when the queue stands still: when nobody was served for a tenth of the time that
-    /// opening takes. What was begun is not given up, though the queue may be gone: the peer has
+    /// next only when the queue stands still: when nobody got a slot that had been open before for a
+    /// quarter of the time that opening takes. What was begun is not given up, though the queue may be gone: the peer has
     /// accepted it already, and a spike seldom comes alone.
     pub(super) fn is_missed_at(&self, endpoint: &Endpoint, now: Instant) -> bool {
         let (named, anybody) = self.lacks_slots(endpoint, now);
-        let moved = |served_at: Option<Instant>| {
-            served_at.is_some_and(|served_at| now < served_at + endpoint.stall())
+        let moves = |moved_at: Option<Instant>| {
+            moved_at.is_some_and(|moved_at| now < moved_at + endpoint.stall())
         };
-        (named && (endpoint.connecting == 0 || !moved(endpoint.served_at)))
-            || (anybody && (self.promised() == 0 || !moved(self.served_at())))
+        (named && (endpoint.connecting == 0 || !moves(endpoint.moved_at)))
+            || (anybody && (self.promised() == 0 || !moves(self.moved_at())))
     }
 
     /// Whether callers who named this endpoint, or any callers, are more than is being opened for
@@ -115,9 +115,9 @@ impl<F: Face> Core<F> {
         self.endpoints.iter().filter(promising).map(|endpoint| endpoint.connecting).sum()
     }
 
-    /// When anybody was last served.
-    fn served_at(&self) -> Option<Instant> {
-        self.endpoints.iter().filter_map(|endpoint| endpoint.served_at).max()
+    /// When the queue last moved anywhere.
+    fn moved_at(&self) -> Option<Instant> {
+        self.endpoints.iter().filter_map(|endpoint| endpoint.moved_at).max()
     }
 
     /// Looks again when a queue that moves now would have stood still for too long.
@@ -130,9 +130,9 @@ impl<F: Face> Core<F> {
             (named || anybody) && !self.is_missed_at(endpoint, now)
         };
         let stall = self.endpoints.iter().filter(withheld).map(Endpoint::stall).min();
-        if let (Some(stall), Some(served_at)) = (stall, self.served_at()) {
+        if let (Some(stall), Some(moved_at)) = (stall, self.moved_at()) {
             self.stalling = true;
-            self.deadlines.insert((served_at + stall).max(now), Timer::Stalled);
+            self.deadlines.insert((moved_at + stall).max(now), Timer::Stalled);
         }
     }
 

@@ -103,7 +103,7 @@ impl<F: Face> Core<F> {
             fx.push(Effect::Refuse { job: request.job, fault: lost.clone() });
         } else {
             self.slots[at as usize].running = None;
-            self.go_back(key, fx);
+            self.go_back(key, now, fx);
         }
         self.retire(at, Reason::Error, Some(&lost), fx);
         self.serve(now, fx);
@@ -135,7 +135,7 @@ impl<F: Face> Core<F> {
         let held = matches!(self.requests[key.index].kind, Kind::RunHeld(_));
         if fault.is_retryable() && !held {
             self.slots[at as usize].running = None;
-            self.go_back(key, fx);
+            self.go_back(key, now, fx);
             self.retire(at, Reason::Error, Some(&fault), fx);
         } else {
             let request = self.take_out(key);

@@ -7,6 +7,8 @@
 //!
 //! A caller who may go anywhere is refused only when that is so of every endpoint.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Core, Effects, Name, Phase, Timer, line};
@@ -15,6 +17,9 @@ use crate::pool::event::Event;
 use crate::pool::face::Face;
 use crate::pool::request::Kind;
 use crate::pool::state::State;
+
+/// An endpoint that is down is probed by itself while somebody was sent elsewhere within so long.
+const REMEMBERED: Duration = Duration::from_secs(300);
 
 impl<F: Face> Core<F> {
     pub(super) fn note_failure(
@@ -46,7 +51,7 @@ impl<F: Face> Core<F> {
         }
         self.look_again(at, now + pause);
         if is_down {
-            self.send_elsewhere(at);
+            self.send_elsewhere(at, now);
         }
         self.lose_patience(at, hopeless, now, fx);
     }
@@ -56,7 +61,7 @@ impl<F: Face> Core<F> {
         let endpoint = &mut self.endpoints[at];
         endpoint.answered = true;
         endpoint.answered_at = Some(now);
-        endpoint.sought = false;
+        endpoint.sought_at = None;
         if let Some(since) = endpoint.breaker.close() {
             let down = now.saturating_duration_since(since);
             self.tell(Name::EndpointUp, fx, || Event::EndpointUp { endpoint: at, down });
@@ -144,8 +149,6 @@ impl<F: Face> Core<F> {
     /// What a caller is told who has waited `since` (or comes now), if nothing is left to wait
     /// for.
     fn refusal(&self, named: Option<usize>, since: Option<Instant>, now: Instant) -> Option<Fault> {
-        let settings = &self.settings;
-        let soon = settings.backoff.base.min(settings.patience);
         let tried = |at: usize, since: Option<Instant>| {
             since.is_some_and(|since| self.endpoints[at].breaker.has_tried_for(since))
         };
@@ -153,7 +156,7 @@ impl<F: Face> Core<F> {
         let fresh = since.max(self.over(named).filter(|over| since.is_some() && *over <= now));
         let is_over = |at: usize| {
             let endpoint = &self.endpoints[at];
-            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, soon, now)
+            tried(at, fresh) || endpoint.breaker.is_hopeless(endpoint.connecting, now)
         };
         let all = 0..self.endpoints.len();
         match named.or((all.len() == 1).then_some(0)) {
@@ -166,20 +169,23 @@ impl<F: Face> Core<F> {
 
     /// Somebody new asks for endpoints that fail.
     pub(super) fn try_sooner(&mut self, named: Option<usize>, now: Instant) {
-        for (at, endpoint) in self.endpoints.iter_mut().enumerate() {
-            endpoint.sought |=
-                endpoint.breaker.failures > 0 && named.is_none_or(|named| named == at);
+        if named.is_none() {
+            for endpoint in &mut self.endpoints {
+                if endpoint.breaker.failures > 0 {
+                    endpoint.sought_at = Some(now);
+                }
+            }
         }
         self.hurry(named, now);
     }
 
     fn hurry(&mut self, named: Option<usize>, now: Instant) {
-        let (base, patience) = (self.settings.backoff.base, self.settings.patience);
+        let base = self.settings.backoff.base;
         for at in 0..self.endpoints.len() {
             if self.endpoints[at].breaker.failures == 0 || named.is_some_and(|named| named != at) {
                 continue;
             }
-            if let Some(sooner) = self.endpoints[at].breaker.hurry(base, patience, now) {
+            if let Some(sooner) = self.endpoints[at].breaker.hurry(base, now) {
                 self.look_again(at, sooner);
             }
         }
@@ -199,14 +205,13 @@ impl<F: Face> Core<F> {
         }
         for at in 0..self.endpoints.len() {
             let endpoint = &self.endpoints[at];
-            if endpoint.sought
+            if endpoint.sought_at.is_some_and(|sought_at| now < sought_at + REMEMBERED)
                 && endpoint.may_open(now)
                 && !(endpoint.habits.quiet && endpoint.in_flight > 0)
                 && self.is_down(at)
                 && self.has_room()
-                && self.open_at(at, now, fx)
             {
-                self.endpoints[at].sought = false;
+                self.open_at(at, now, fx);
             }
         }
     }
@@ -221,7 +226,9 @@ impl<F: Face> Core<F> {
             endpoint.name,
             last.message()
         );
-        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name);
+        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name).advice(
+            "Start Blender and the add-on's server, and check host and port; the cause is the last real error. retryBackoffMs says how soon it is tried again.",
+        );
         Some(with_cause(fault, last))
     }
 
@@ -254,8 +261,7 @@ impl<F: Face> Core<F> {
         self.lose_patience(at, false, now, fx);
     }
 
-    /// Those who rode out an outage get a last try when it has lasted for long enough, if there was
-    /// none just now.
+    /// Those who rode out an outage get a last try when it has lasted for long enough.
     fn try_last(&mut self, named: Option<usize>, now: Instant) {
         let lines = named.map_or(&self.anywhere, |at| &self.endpoints[at].lines);
         if lines.len() > 0 && self.over(named).is_some_and(|over| over <= now) {
@@ -286,7 +292,6 @@ fn with_cause(fault: Fault, last: &Fault) -> Fault {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use futures::future::BoxFuture;
 

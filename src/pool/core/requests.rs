@@ -51,10 +51,10 @@ impl<F: Face> Core<F> {
         request.stamp = at.map(|at| self.deadlines.insert(at, Timer::Request(key)));
     }
 
-    pub(super) fn queue(&mut self, key: RequestKey) {
+    pub(super) fn queue(&mut self, key: RequestKey, now: Instant) {
         self.requests[key.index].place = Place::Queued;
         if let Some(affinity) = self.requests[key.index].affinity {
-            self.requests[key.index].endpoint = self.endpoint_for(affinity);
+            self.requests[key.index].endpoint = self.endpoint_for(affinity, now);
         }
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
@@ -62,7 +62,7 @@ impl<F: Face> Core<F> {
     }
 
     /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
-    pub(super) fn go_back(&mut self, key: RequestKey, fx: &mut Effects<F>) {
+    pub(super) fn go_back(&mut self, key: RequestKey, now: Instant, fx: &mut Effects<F>) {
         if let Err(fault) = self.check_open() {
             // It stands nowhere at this moment.
             let request = self.requests.remove(key.index);
@@ -80,7 +80,7 @@ impl<F: Face> Core<F> {
         self.tell(Name::CheckOutStarted, fx, || Event::CheckOutStarted { endpoint });
         let until = self.requests[key.index].queued_at.checked_add(self.settings.acquire_timeout);
         self.set_deadline(key, until);
-        self.queue(key);
+        self.queue(key, now);
     }
 
     /// Takes a request out of wherever it stands; from here on its caller is told by us, once.

@@ -81,44 +81,54 @@ impl<F: Face> Core<F> {
         let Some(interval) = self.settings.health.interval.filter(|_| self.phase.is_open()) else {
             return;
         };
-        if std::mem::take(&mut self.health.trouble) {
-            self.health.pace = interval / 4;
-        } else if self.health.asked {
-            self.health.pace = (self.health.pace * 3 / 2).min(interval * 2);
-        }
         self.prune(now, fx);
         self.watch(now, fx);
-        let mut unasked = self.unasked(self.health.pace.min(interval), now);
+        let well = !std::mem::take(&mut self.health.trouble);
+        if !well {
+            self.health.pace = interval / 4;
+        }
+        let mut unasked = self.unasked(now);
         let at_once = self.settings.health.concurrency.max(1);
         let portions = (unasked.len() + self.health.running).div_ceil(at_once).max(1);
         let taken = self.health.running + self.health.due.len();
         unasked.truncate(at_once.saturating_sub(taken));
+        if well && self.health.asked {
+            self.health.pace = (self.health.pace * 3 / 2).min(interval * 2);
+        }
         self.health.asked = !unasked.is_empty() || taken > 0;
+        let next = self.next_round(&unasked, now);
         self.health.due.extend(unasked.iter().map(|at| (*at, self.slots[*at as usize].id)));
-        self.plan_round(now + self.health.pace / portions as u32);
+        self.plan_round(now + (next - now) / portions as u32);
     }
 
-    /// Idle slots that have shown no sign of life for so long and are not due yet, those first that
-    /// were asked longest ago.
-    fn unasked(&self, for_long: Duration, now: Instant) -> Vec<u32> {
+    /// When a slot is to be asked that does nothing until then: a finished job is as good a sign of
+    /// life as an answer.
+    fn ask_at(&self, at: u32) -> Instant {
+        let slot = &self.slots[at as usize];
+        let pace = self.health.pace;
+        let interval = self.settings.health.interval.unwrap_or(pace);
+        (slot.seen_at + pace.min(interval)).max(slot.checked_at + pace)
+    }
+
+    /// Idle slots whose time to be asked has come, or nearly, those first that were asked longest
+    /// ago.
+    fn unasked(&self, now: Instant) -> Vec<u32> {
+        let soon = now + self.health.pace / 8;
         let mut is_due = vec![false; self.slots.len()];
         for (at, _) in &self.health.due {
             is_due[*at as usize] = true;
         }
+        let mut spoken_for: Vec<bool> = (0..self.endpoints.len())
+            .map(|endpoint| self.is_spoken_for(endpoint, &is_due, soon))
+            .collect();
         let mut idle: Vec<u32> = (0..self.slots.len() as u32)
             .filter(|at| {
                 !is_due[*at as usize]
                     && self.table.read(*at).0 == State::Idle
-                    && self.slots[*at as usize].seen_at + for_long <= now
+                    && self.ask_at(*at) <= soon
             })
             .collect();
-        idle.sort_by_key(|at| {
-            let slot = &self.slots[*at as usize];
-            slot.seen_at.max(slot.checked_at)
-        });
-        let mut spoken_for: Vec<bool> = (0..self.endpoints.len())
-            .map(|endpoint| self.is_spoken_for(endpoint, for_long, now))
-            .collect();
+        idle.sort_by_key(|at| self.ask_at(*at));
         // Where slots hold nothing between jobs, one of them speaks for all.
         idle.retain(|at| {
             let endpoint = self.slots[*at as usize].endpoint;
@@ -129,14 +139,22 @@ impl<F: Face> Core<F> {
     }
 
     /// Whether some slot of an endpoint is being asked, will be, or has shown a sign of life lately.
-    fn is_spoken_for(&self, endpoint: usize, for_long: Duration, now: Instant) -> bool {
-        let due =
-            self.health.due.iter().any(|(at, _)| self.slots[*at as usize].endpoint == endpoint);
-        due || self.slots.iter().any(|slot| {
+    fn is_spoken_for(&self, endpoint: usize, is_due: &[bool], soon: Instant) -> bool {
+        (0..self.slots.len() as u32).any(|at| {
+            let slot = &self.slots[at as usize];
             slot.resource.is_some()
                 && slot.endpoint == endpoint
-                && (slot.check.is_some() || slot.seen_at + for_long > now)
+                && (slot.check.is_some() || is_due[at as usize] || self.ask_at(at) > soon)
         })
+    }
+
+    /// When the time of the next slot comes to be asked, but for those of this round.
+    fn next_round(&self, these: &[u32], now: Instant) -> Instant {
+        let pace = self.health.pace;
+        let others = (0..self.slots.len() as u32)
+            .filter(|at| self.slots[*at as usize].resource.is_some() && !these.contains(at))
+            .map(|at| self.ask_at(at));
+        others.min().map_or(now + pace, |first| first.clamp(now + pace / 4, now + pace))
     }
 
     /// Begins the checks that are due and may begin.
@@ -150,8 +168,8 @@ impl<F: Face> Core<F> {
             if slot.id != id || self.table.read(at).0 != State::Idle {
                 // It is at work, or on its way out.
                 self.report_unasked(id);
-            } else if slot.seen_at > slot.checked_at.max(slot.opened_at)
-                && slot.seen_at + self.health.pace > now
+            } else if slot.seen_at > slot.checked_at
+                && self.ask_at(at) > now
                 && !self.is_awaited(id)
             {
                 // It has been at work meanwhile.

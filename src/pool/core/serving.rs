@@ -134,7 +134,7 @@ impl<F: Face> Core<F> {
                 offer(&endpoint.lines.holds, idle);
             }
             if !self.anywhere.holds.is_empty() {
-                for_hold.offer(self.cost(at, Kind::Hold), idle);
+                for_hold.offer(self.cost(at, Kind::Hold, now), idle);
             }
             if may_start {
                 let firsts = [&endpoint.lines.runs, &self.anywhere.runs];
@@ -144,7 +144,7 @@ impl<F: Face> Core<F> {
                 }
                 offer(&endpoint.lines.runs, idle);
                 if !self.anywhere.runs.is_empty() {
-                    for_run.offer(self.cost(at, Kind::Run), idle);
+                    for_run.offer(self.cost(at, Kind::Run, now), idle);
                 }
             }
         }
@@ -232,7 +232,11 @@ impl<F: Face> Core<F> {
         let slot = &mut self.slots[at as usize];
         slot.claimed_at = now;
         let endpoint = slot.endpoint;
-        self.endpoints[endpoint].served_at = Some(now);
+        let place = &mut self.endpoints[endpoint];
+        place.served_at = Some(now);
+        if slot.opened_at < now {
+            place.moved_at = Some(now);
+        }
         self.note_at(endpoint, |tally| tally.wait.note(waited));
         self.tell_of(at, Name::CheckedOut, fx, |slot| Event::CheckedOut {
             id: slot.id,

@@ -11,10 +11,17 @@
 //! - Never one that is down while another is not; who is sent elsewhere leaves word that a
 //!   [probe](Core::probe) is worth while.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::{Core, line};
 use crate::pool::affinity;
 use crate::pool::face::Face;
 use crate::pool::request::{Ask, Kind};
+
+/// What is known of an endpoint's latency is worth a third of it after so long a rest.
+const FADING: Duration = Duration::from_secs(10);
 
 /// The better of two candidates that chance picks, however many are offered.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,28 +59,30 @@ impl TwoChoices {
 
 impl<F: Face> Core<F> {
     /// Where a caller has to wait: the endpoint it names, or the one its affinity means.
-    pub(super) fn destination(&mut self, ask: &Ask) -> Option<usize> {
+    pub(super) fn destination(&mut self, ask: &Ask, now: Instant) -> Option<usize> {
         match ask.affinity {
-            Some(key) if ask.endpoint.is_none() => self.endpoint_for(key),
+            Some(key) if ask.endpoint.is_none() => self.endpoint_for(key, now),
             _ => ask.endpoint,
         }
     }
 
     /// The endpoint for an affinity; nothing when all are down, or there is only one.
-    pub(super) fn endpoint_for(&mut self, key: u64) -> Option<usize> {
+    pub(super) fn endpoint_for(&mut self, key: u64, now: Instant) -> Option<usize> {
         if self.endpoints.len() == 1 {
             return None;
         }
         let weight = |at: &usize| affinity::weight(self.endpoints[*at].key, key);
         let up = (0..self.endpoints.len()).filter(|at| !self.is_down(*at)).max_by_key(weight)?;
         let best = (0..self.endpoints.len()).max_by_key(weight)?;
-        self.endpoints[best].sought |= best != up;
+        if best != up {
+            self.endpoints[best].sought_at = Some(now);
+        }
         Some(up)
     }
 
     /// An endpoint is down: those who wait there for no other reason than their affinity go on to
     /// the next, or anywhere if all are down, and keep their places among those who wait there.
-    pub(super) fn send_elsewhere(&mut self, at: usize) {
+    pub(super) fn send_elsewhere(&mut self, at: usize, now: Instant) {
         if self.endpoints.len() == 1 {
             return;
         }
@@ -84,7 +93,7 @@ impl<F: Face> Core<F> {
                 let request = &self.requests[index];
                 if let Some(key) = request.affinity {
                     let number = request.number;
-                    movers.push((self.endpoint_for(key), number, index));
+                    movers.push((self.endpoint_for(key, now), number, index));
                 }
             }
             movers.sort_unstable();
@@ -102,12 +111,20 @@ impl<F: Face> Core<F> {
     }
 
     /// What one more caller costs at an endpoint: those it would share it with, times how long its
-    /// answers take. One that has not answered yet counts as the best of the others.
-    pub(super) fn cost(&self, at: usize, kind: Kind) -> f64 {
+    /// answers take. One that has not answered yet counts as the best of the others; of one that
+    /// has not been asked for a while, what is known fades, or one long job would keep callers away
+    /// for ever (as in the Peak EWMA balancer of Twitter's Finagle).
+    pub(super) fn cost(&self, at: usize, kind: Kind, now: Instant) -> f64 {
         if self.is_down(at) {
             return f64::INFINITY;
         }
-        let known = |at: usize| self.endpoints[at].pulse.latency().map(|took| took.as_secs_f64());
+        let known = |at: usize| {
+            let endpoint = &self.endpoints[at];
+            let since = endpoint.served_at.filter(|_| endpoint.in_flight == 0);
+            let rest = since.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+            let fading = (-rest.as_secs_f64() / FADING.as_secs_f64()).exp();
+            endpoint.pulse.latency().map(|took| took.as_secs_f64() * fading)
+        };
         let latency = known(at)
             .or_else(|| (0..self.endpoints.len()).filter_map(known).min_by(f64::total_cmp));
         let endpoint = &self.endpoints[at];
