@@ -3,7 +3,7 @@
 // Who is served when not all can be: the more important first, nobody never; some are told early when
 // waiting has become pointless for all; and nobody for longer than it said.
 
-const { arena, outcome, quietTime } = require('./support/arena')
+const { arena, openIdle, outcome, quietTime } = require('./support/arena')
 const { Chronicle } = require('./support/chronicle')
 const { record } = require('./support/figures')
 const { ask } = require('./support/stub-blender')
@@ -194,10 +194,11 @@ describe('timeoutMs is one budget', () => {
     const connections = pool(blender, {
       ...PLAIN,
       maxConnections: 1,
-      acquireTimeoutMs: 30,
+      acquireTimeoutMs: 1_000,
       commandTimeoutMs: 60_000,
     })
-    const running = outcome(connections.execute(ask('worker'), { timeoutMs: 60 }))
+    await openIdle(connections, 1)
+    const running = outcome(connections.execute(ask('worker'), { timeoutMs: 300 }))
     await blender.until(({ requests }) => requests.length === 1)
     const waiting = outcome(connections.acquire({ timeoutMs: 60_000 }))
     expect((await running).error).toMatchObject({ code: 'ERR_POOL_COMMAND_TIMEOUT' })

@@ -187,7 +187,7 @@ describe('a connection that does not answer', () => {
     const connections = pool(blender, {
       ...STILL,
       maxConnections: 2,
-      healthCheckTimeoutMs: 20,
+      healthCheckTimeoutMs: 250,
       healthCheckFailures: 3,
       drainTimeoutMs: 20,
     })

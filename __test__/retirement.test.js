@@ -113,27 +113,33 @@ describe('maxLifetimeMs', () => {
   })
 
   test('is shorter by up to a tenth, so that not all go at once', async () => {
+    const LIFETIME_MS = 1_500
     const blender = await stub()
-    const connections = pool(blender, {
-      ...OFF,
-      maxConnections: 30,
-      maxConnecting: 30,
-      maxLifetimeMs: 1_000,
-      maintenanceIntervalMs: 1,
-    })
-    const told = new Chronicle(connections, ['connectionClosed'])
-    const begun = performance.now()
-    const closedAt = []
-    connections.on('connectionClosed', () => closedAt.push(performance.now()))
-    const held = await Promise.all(Array.from({ length: 30 }, () => connections.acquire()))
-    const openedMs = performance.now() - begun
-    for (const connection of held) await connection.release()
-    await told.has('connectionClosed', 30)
-    // Opened within a moment of each other, they would go within the same moment without it.
-    expect(Math.min(...closedAt) - begun).toBeGreaterThan(890)
-    expect(Math.max(...closedAt) - Math.min(...closedAt)).toBeGreaterThan(
-      Math.min(30, 80 - openedMs),
-    )
+    /** Over how long thirty go that were opened together. */
+    const spread = async () => {
+      const connections = pool(blender, {
+        ...OFF,
+        maxConnections: 30,
+        maxConnecting: 30,
+        maxLifetimeMs: LIFETIME_MS,
+        maintenanceIntervalMs: 1,
+      })
+      const told = new Chronicle(connections, ['connectionClosed'])
+      const begun = performance.now()
+      const closedAt = []
+      connections.on('connectionClosed', () => closedAt.push(performance.now()))
+      const held = await Promise.all(Array.from({ length: 30 }, () => connections.acquire()))
+      const openedMs = performance.now() - begun
+      for (const connection of held) await connection.release()
+      await told.has('connectionClosed', 30)
+      expect(Math.min(...closedAt) - begun).toBeGreaterThan(0.9 * LIFETIME_MS - 5)
+      return Math.max(...closedAt) - Math.min(...closedAt) - openedMs
+    }
+    // Without it they would go as close together as they came. A machine that stands still for a
+    // while hides it: of a few rounds one shows.
+    let widest = 0
+    for (let round = 0; round < 5 && widest < 40; round++) widest = Math.max(widest, await spread())
+    expect(widest).toBeGreaterThanOrEqual(40)
   })
 })
 
