@@ -106,6 +106,7 @@ fn run(world_of: impl FnOnce() -> World, steps: Vec<Step>, close: bool) {
         .unwrap();
     runtime.block_on(async {
         let mut world = world_of();
+        world.mixed = true;
         for step in steps {
             world.step(step).await;
             world.check();

@@ -275,6 +275,10 @@ async fn many_slots_are_asked_in_portions_each_about_once_an_interval() {
     };
     let mut world = idle_world(12, 12, free(), tune).await;
     until_asked(&mut world).await;
+    for _ in 0..50 {
+        steps(&mut world, [Step::Answer(0), Step::Wait(1)]).await;
+    }
+    assert_eq!(asked(&world), 3, "more than the portion of one round");
     let began = Instant::now();
     while began.elapsed() < ms(3 * INTERVAL) {
         steps(&mut world, [Step::Answer(0), Step::Wait(2)]).await;

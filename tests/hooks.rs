@@ -11,6 +11,7 @@ use std::time::Duration;
 use blender_pool::fault::Code;
 use blender_pool::pool::event::{Event, Hook, Name, Reason};
 use blender_pool::pool::settings::Settings;
+use blender_pool::pool::{Ask, Kind};
 use support::make::{Hooked, Seen};
 use support::world::{Step, World};
 
@@ -226,7 +227,7 @@ async fn the_lease_of_a_hook_is_good_for_jobs_while_it_runs_and_for_nothing_else
     steps(&mut world, [Step::Finish(0), Step::HookDone(0), Step::Hold(None)]).await;
     let held = world.seen().held[0].1;
     assert_ne!(lease, held);
-    let late = blender_pool::pool::Ask::new(blender_pool::pool::Kind::RunHeld(lease));
+    let late = Ask::new(Kind::RunHeld(lease));
     assert_eq!(world.engine.submit(late, 99).unwrap_err().code(), Code::NotHeld);
 }
 
@@ -238,7 +239,7 @@ async fn a_holder_of_what_is_gone_is_not_taken_for_the_hook_of_what_came_after()
     let old = world.seen().held[0].1;
     steps(&mut world, [Step::Die(0), Step::Hold(Some(0)), Step::Open(0)]).await;
     assert_eq!(hooks(&world), [Hook::OnConnect]);
-    let late = blender_pool::pool::Ask::new(blender_pool::pool::Kind::RunHeld(old));
+    let late = Ask::new(Kind::RunHeld(old));
     assert_eq!(world.engine.submit(late, 99).unwrap_err().code(), Code::ConnectionLost);
 }
 
@@ -247,8 +248,11 @@ async fn a_hook_is_over_when_its_jobs_are() {
     let mut world = world(1, on_release);
     let give_back = [Step::Hold(Some(0)), Step::Open(0), Step::Release(0), Step::RunInHook(0)];
     steps(&mut world, give_back).await;
+    let Hooked { lease, .. } = *world.seen().hooks.values().next().unwrap();
     steps(&mut world, [Step::HookDone(0)]).await;
     assert_eq!(world.engine.gauges().unusable, 1);
+    let late = Ask::new(Kind::RunHeld(lease));
+    assert_eq!(world.engine.submit(late, 99).unwrap_err().code(), Code::NotHeld);
     steps(&mut world, [Step::Finish(0)]).await;
     assert_eq!(world.engine.gauges().idle, 1);
 }

@@ -67,6 +67,8 @@ pub struct World {
     max: usize,
     /// As many slots as may be taken: after the limit was lowered, as many as were.
     allowed: usize,
+    /// Some callers matter more than others, and some want their own endpoint.
+    pub mixed: bool,
     last_job: u64,
     asked: Vec<(u64, f64)>,
     kinds: BTreeMap<u64, Kind>,
@@ -114,6 +116,7 @@ impl World {
             seen,
             max: max as usize,
             allowed: max as usize,
+            mixed: false,
             last_job: 0,
             asked: Vec::new(),
             kinds: BTreeMap::new(),
@@ -169,9 +172,8 @@ impl World {
     fn ask(&mut self, kind: Kind, endpoint: Option<usize>) {
         let job = self.number();
         self.kinds.insert(job, kind);
-        // Some matter more than others, and some want their own endpoint.
-        let priority = (job % 4) as i32 - 1;
-        let affinity = job.is_multiple_of(5).then_some(job);
+        let priority = if self.mixed { (job % 4) as i32 - 1 } else { 0 };
+        let affinity = (self.mixed && endpoint.is_none() && job.is_multiple_of(5)).then_some(job);
         let ask = Ask { priority, affinity, ..Ask::new(kind).at(endpoint) };
         match self.engine.submit(ask, job) {
             Ok(key) => self.asked.push((job, key.to_number())),

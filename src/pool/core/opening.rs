@@ -78,12 +78,12 @@ impl<F: Face> Core<F> {
     /// Whether one more slot at this endpoint would serve somebody whom nothing that is being
     /// opened will serve, and whom what is open will not serve sooner.
     ///
-    /// A spike of callers is not a want of slots. (HikariCP tells of one in "The Case for Short
-    /// Pools": 50 callers, 5 connections, each used for 2 ms, 150 ms to connect; all are served long
+    /// A spike of callers is not a want of slots. (HikariCP's "Welcome to the Jungle" tells of one:
+    /// 50 callers, 5 connections, each used for 2 ms, 150 ms to connect; all can be served long
     /// before the first new connection stands.) So the first is opened at once, and while it is, the
     /// next only when the queue stands still: when nobody got a slot that had been open before for a
-    /// quarter of the time that opening takes. What was begun is not given up, though the queue may be gone: the peer has
-    /// accepted it already, and a spike seldom comes alone.
+    /// quarter of the time that opening takes. What was begun is not given up, though the queue may
+    /// be gone: the peer has accepted it already, and a spike seldom comes alone.
     pub(super) fn is_missed_at(&self, endpoint: &Endpoint, now: Instant) -> bool {
         let (named, anybody) = self.lacks_slots(endpoint, now);
         let moves = |moved_at: Option<Instant>| {
