@@ -121,9 +121,9 @@ async fn what_is_idle_is_asked_out_of_the_pool_and_an_answer_mends_it() {
 #[tokio::test(start_paused = true)]
 async fn what_is_in_use_or_was_at_work_a_moment_ago_is_not_asked() {
     let mut world = idle_world(2, 2, free(), with_rounds).await;
-    steps(&mut world, [Step::Hold(None)]).await;
+    steps(&mut world, [Step::Hold(Some(0))]).await;
     for _ in 0..10 {
-        steps(&mut world, [Step::Run(None), Step::Finish(0), Step::Wait(INTERVAL / 2)]).await;
+        steps(&mut world, [Step::Run(Some(0)), Step::Finish(0), Step::Wait(INTERVAL / 2)]).await;
     }
     assert_eq!(asked(&world), 0);
     steps(&mut world, [Step::Wait(2 * INTERVAL)]).await;
@@ -134,7 +134,7 @@ async fn what_is_in_use_or_was_at_work_a_moment_ago_is_not_asked() {
 async fn a_caller_takes_or_opens_another_slot_while_a_check_runs() {
     let mut world = idle_world(1, 2, free(), with_rounds).await;
     until_asked(&mut world).await;
-    steps(&mut world, [Step::Hold(None), Step::Open(0)]).await;
+    steps(&mut world, [Step::Hold(Some(0)), Step::Open(0)]).await;
     assert_eq!(world.seen().held.len(), 1);
     assert_eq!(checking(&world), 1, "the check goes on");
 }
@@ -144,7 +144,7 @@ async fn with_every_slot_under_check_a_caller_gets_the_first_that_answers() {
     let mut world = idle_world(2, 2, free(), with_rounds).await;
     until_asked(&mut world).await;
     assert_eq!(checking(&world), 2);
-    steps(&mut world, [Step::Hold(None)]).await;
+    steps(&mut world, [Step::Hold(Some(0))]).await;
     assert!(world.seen().held.is_empty());
     steps(&mut world, [Step::Answer(1)]).await;
     assert_eq!(world.seen().held.len(), 1);
@@ -209,7 +209,7 @@ async fn an_answer_of_what_is_gone_changes_nothing() {
     let mut world = idle_world(1, 1, free(), with_rounds).await;
     until_asked(&mut world).await;
     let gone = world.seen().open.values().next().cloned().unwrap();
-    steps(&mut world, [Step::BreakCheck(0), Step::Hold(None), Step::Open(0)]).await;
+    steps(&mut world, [Step::BreakCheck(0), Step::Hold(Some(0)), Step::Open(0)]).await;
     steps(&mut world, [Step::Release(0), Step::Wait(1)]).await;
     until_asked(&mut world).await;
     world.engine.finished(gone.slot, gone.id, false, true, |_| unreachable!());
@@ -354,7 +354,7 @@ fn is_given(world: &World, job: u64) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_report_is_fresh_and_says_who_was_busy() {
     let mut world = idle_world(2, 2, free(), without_rounds).await;
-    steps(&mut world, [Step::Hold(None), Step::RunHeld(0), Step::Finish(0)]).await;
+    steps(&mut world, [Step::Hold(Some(0)), Step::RunHeld(0), Step::Finish(0)]).await;
     let job = world.check_health();
     steps(&mut world, [Step::Wait(5), Step::Answer(0)]).await;
     let report = report(&world, job);
@@ -473,7 +473,7 @@ async fn busy_connections_of_an_endpoint_that_answered_lately_are_well_and_else_
         settings.job_timeout = ms(600_000);
     })
     .await;
-    steps(&mut world, [Step::Run(None)]).await;
+    steps(&mut world, [Step::Run(Some(0))]).await;
     let job = world.check_health();
     assert_eq!(report(&world, job)["endpoints"][0]["status"], "healthy");
     tokio::time::sleep(Duration::from_secs(90)).await;

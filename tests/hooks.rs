@@ -143,7 +143,7 @@ async fn a_holder_gives_back_by_way_of_user_code_and_a_job_does_not() {
     let mut world = world(1, on_release);
     steps(&mut world, [Step::Run(Some(0)), Step::Open(0), Step::Finish(0)]).await;
     assert!(hooks(&world).is_empty(), "nobody held it");
-    steps(&mut world, [Step::Hold(None), Step::Release(0), Step::Hold(None)]).await;
+    steps(&mut world, [Step::Hold(Some(0)), Step::Release(0), Step::Hold(Some(0))]).await;
     assert_eq!(hooks(&world), [Hook::OnRelease]);
     assert_eq!(world.engine.gauges().unusable, 1);
     assert_eq!(count(&world, Name::CheckedIn), 2);
@@ -224,7 +224,7 @@ async fn the_lease_of_a_hook_is_good_for_jobs_while_it_runs_and_for_nothing_else
     let Hooked { lease, .. } = *world.seen().hooks.values().next().unwrap();
     steps(&mut world, [Step::RunInHook(0)]).await;
     assert_eq!(world.running(), 1);
-    steps(&mut world, [Step::Finish(0), Step::HookDone(0), Step::Hold(None)]).await;
+    steps(&mut world, [Step::Finish(0), Step::HookDone(0), Step::Hold(Some(0))]).await;
     let held = world.seen().held[0].1;
     assert_ne!(lease, held);
     let late = Ask::new(Kind::RunHeld(lease));
