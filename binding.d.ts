@@ -17,8 +17,8 @@ export declare class NativePool {
   /** Gives a held connection back and closes it; null, or a fault. */
   discard(slot: number, generation: number, reason: string): string | null
   /**
-   * Turns away from a request: whether it may have run (`no`, `maybe`, `yes`), or null when it
-   * had its outcome already.
+   * Turns away from a request: `waiting` when it had nothing yet, else whether it may have run
+   * (`no`, `maybe`, `yes`), or null when it had its outcome already.
    */
   cancel(request: number): string | null
   /**

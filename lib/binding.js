@@ -37,8 +37,8 @@
  *   the connection is out of the pool, and DONE for the ticket once it is back; FAULT when it is lost instead.
  * @property {(slot: number, generation: number, hook: number, error: string | null) => void} hookDone The answer to
  *   a HOOK entry; null: mended, the connection is idle again.
- * @property {(key: number) => string | null} cancel The request's `delivered`, and no entry will come for its
- *   ticket; or null: it is settled already, and its one entry is in the outbox.
+ * @property {(key: number) => string | null} cancel `waiting`: the request had nothing yet; or its `delivered`; no
+ *   entry will come for its ticket. Or null: it is settled already, and its one entry is in the outbox.
  * @property {() => string | null} ready A fault, or null.
  * @property {() => string | null} pause
  * @property {(endpoint: number, interruptInUse: boolean) => string | null} clear

@@ -21,6 +21,7 @@ const { dialects } = require('./tables')
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./call-options').CallOptions} CallOptions */
 /** @typedef {import('./delivery').Delivery} Delivery */
+/** @typedef {import('./pool-error').Delivered} Delivered */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
@@ -195,10 +196,16 @@ class Bridge {
    * @returns {boolean} false: one is on its way already
    */
   withdraw(ticket, reason) {
-    const delivered = this.native.cancel(ticket.key)
-    if (delivered === null) return false
+    const answer = this.native.cancel(ticket.key)
+    if (answer === null) return false
     this.outbox.forget(ticket)
-    this.#tellWithdrawn(ticket, /** @type {'no' | 'maybe' | 'yes'} */ (delivered), reason)
+    const waited = answer === 'waiting'
+    this.#tellAborted(ticket, /** @type {Delivered} */ (waited ? 'no' : answer))
+    // Of one that had its connection, native code has told how that went.
+    if (waited && ticket.checksOut) {
+      const durationMs = performance.now() - ticket.startedAt
+      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+    }
     return true
   }
 
@@ -214,7 +221,7 @@ class Bridge {
       this.native.release(payload[0], payload[1])
     } else {
       const delivered = kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered
-      this.#tellWithdrawn(ticket, delivered, ticket.signal?.reason)
+      this.#tellAborted(ticket, delivered)
     }
   }
 
@@ -313,18 +320,13 @@ class Bridge {
 
   /**
    * @param {Ticket} ticket
-   * @param {import('./pool-error').Delivered} delivered
-   * @param {unknown} reason
+   * @param {Delivered} delivered
    */
-  #tellWithdrawn(ticket, delivered, reason) {
+  #tellAborted(ticket, delivered) {
     if (ticket.delivery !== null) ticket.delivery.delivered = delivered
-    if (ticket.type !== null && ticket.signal?.aborted) {
-      this.herald.tell('commandAborted', { type: ticket.type, delivered, reason })
-    }
-    if (ticket.checksOut && (ticket.type === null || delivered === 'no')) {
-      const durationMs = performance.now() - ticket.startedAt
-      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
-    }
+    if (ticket.type === null || !ticket.signal?.aborted) return
+    const { reason } = ticket.signal
+    this.herald.tell('commandAborted', { type: ticket.type, delivered, reason })
   }
 
   /**

@@ -160,7 +160,7 @@ fn callers_on_many_threads_get_their_own_answers_and_the_limit_holds() {
                         pool.execute(ticket, command, &CallOptions::default()).unwrap()
                     };
                     if fastrand::u32(0..8) == 0
-                        && let Cancelled::Now(_) = pool.cancel(key)
+                        && let Cancelled::Now(_) | Cancelled::Waiting = pool.cancel(key)
                     {
                         turned_away.lock().unwrap().insert(ticket, "cancelled");
                     }

@@ -67,14 +67,34 @@ function outcome(promise) {
   )
 }
 
+/** Opens `count` connections, gives them back in order, and tells their numbers. */
+async function openIdle(connections, count, options) {
+  const held = []
+  for (let n = 0; n < count; n++) held.push(await connections.acquire(options))
+  for (const connection of held) await connection.release()
+  return held.map(({ id }) => id)
+}
+
+/** Some time in which nothing may happen. For what nothing else can show. */
+function quietTime(ms) {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
 /** One turn of the event loop, in which sockets and the pool's answers are served. */
 function turn() {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
+/** Longer than anything takes, and shorter than a test may. */
+const NEVER_MS = 20_000
+
 /** Turns of the event loop until `holds()`. For what no event tells of. */
 async function eventually(holds) {
-  while (!holds()) await turn()
+  const begun = performance.now()
+  while (!holds()) {
+    if (performance.now() - begun > NEVER_MS) throw new Error(`it never came to ${holds}`)
+    await turn()
+  }
 }
 
-module.exports = { arena, eventually, outcome, turn }
+module.exports = { arena, eventually, openIdle, outcome, quietTime, turn }

@@ -169,12 +169,13 @@ impl NativePool {
         self.pool.discard(Lease { slot, generation }, &reason).err().map(|fault| text(&fault))
     }
 
-    /// Turns away from a request: whether it may have run (`no`, `maybe`, `yes`), or null when it
-    /// had its outcome already.
+    /// Turns away from a request: `waiting` when it had nothing yet, else whether it may have run
+    /// (`no`, `maybe`, `yes`), or null when it had its outcome already.
     #[napi]
     pub fn cancel(&self, request: f64) -> Option<&'static str> {
         match self.pool.cancel(request) {
             Cancelled::TooLate => None,
+            Cancelled::Waiting => Some("waiting"),
             Cancelled::Now(delivered) => Some(delivered.text()),
         }
     }

@@ -41,7 +41,9 @@ pub struct Engine<F: Face> {
 pub enum Cancelled {
     /// It had its outcome already.
     TooLate,
-    /// It will have no outcome; this is whether it may have run.
+    /// It was waiting still, and will have no outcome.
+    Waiting,
+    /// It had begun, and will have no outcome; this is whether it may have run.
     Now(Delivered),
 }
 
@@ -301,7 +303,7 @@ impl<F: Face> Engine<F> {
     pub fn cancel(&self, request: f64) -> Cancelled {
         match self.decide(|core, now, fx| core.cancel(request, now, fx)) {
             None => Cancelled::TooLate,
-            Some(None) => Cancelled::Now(Delivered::No),
+            Some(None) => Cancelled::Waiting,
             Some(Some((resource, exchange))) => {
                 Cancelled::Now(self.face.cut(&resource, exchange, self.drain_timeout))
             }

@@ -235,7 +235,7 @@ impl World {
                     let was_away = self.turned_away.contains(&job);
                     let ran = self.seen().running.values().any(|(_, running)| *running == job);
                     match self.engine.cancel(key) {
-                        Cancelled::Now(_) => {
+                        Cancelled::Now(_) | Cancelled::Waiting => {
                             assert!(
                                 !told && !was_away,
                                 "job {job} was cancelled after its outcome"
