@@ -449,7 +449,7 @@ async fn an_endpoint_above_its_minimum_gives_way_before_one_that_is_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_works_is_not_given_up_for_an_endpoint_that_fails_and_that_nobody_named() {
+async fn what_works_gives_way_to_a_probe_at_the_pace_of_the_backoff_and_no_faster() {
     let busy = Habits { max_in_flight: 1, ..Place::default().habits };
     let works = Place { habits: busy, answer: MS * 500, ..Place::default() };
     let few = Settings { max_slots: 2, ..settings() };
@@ -471,5 +471,48 @@ async fn what_works_is_not_given_up_for_an_endpoint_that_fails_and_that_nobody_n
     }
     pass(MS * 3_000).await;
     let more = scene.engine.counters().created - before;
-    assert_eq!(more, 0, "something was closed to try it");
+    // Each probe costs an attempt there, and one to open what gave way again.
+    assert!((1..=12).contains(&more), "{more} were opened");
+    assert!(scene.place(0).open >= 1, "all that works gave way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_back_gets_its_share_though_the_other_has_all_the_slots() {
+    let few = Settings { max_slots: 3, ..settings() };
+    let busy = Place { answer: MS * 5, ..Place::default() };
+    let mut scene = scene(few, vec![busy, Place::down()]);
+    let mut callers: Vec<u64> = (0..6).map(|_| scene.ask(run())).collect();
+    pass(MS * 200).await;
+    assert_eq!((scene.place(0).open, scene.place(1).open), (3, 0));
+    scene.change(1, |place| place.up = true);
+    // More than three wait at any time, so that nothing at "a" is ever idle.
+    for _ in 0..4_000 {
+        callers.extend((0..6).map(|_| scene.ask(run())));
+        pass(MS * 10).await;
+        if scene.place(1).open > 0 {
+            break;
+        }
+    }
+    assert!(scene.place(1).open > 0, "it was never tried again");
+    assert!(scene.place(0).open > 0, "it took everything");
+    pass(MS * 1_000).await;
+    let refused =
+        callers.iter().filter(|at| matches!(scene.told(**at), Some(Told::Failed(_)))).count();
+    assert_eq!(refused, 0, "somebody paid for it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_without_a_slot_gets_one_when_callers_wait_and_the_other_has_all() {
+    let few = Settings { max_slots: 3, ..settings() };
+    let busy = Place { answer: MS * 5, ..Place::default() };
+    let mut scene = scene(few, vec![busy.clone(), busy]);
+    let named: Vec<u64> = (0..3).map(|_| scene.ask(hold().at(Some(0)))).collect();
+    pass(MS * 200).await;
+    named.iter().for_each(|caller| scene.release(*caller));
+    assert_eq!((scene.place(0).open, scene.place(1).open), (3, 0));
+    for _ in 0..6 {
+        scene.ask(run());
+    }
+    pass(MS * 200).await;
+    assert_eq!((scene.place(0).open, scene.place(1).open), (2, 1));
 }

@@ -256,7 +256,7 @@ impl<F: Face> Core<F> {
             Some(Reason::Uses)
         } else if self.is_expired(at, now) {
             Some(Reason::Lifetime)
-        } else if self.surplus() > 0 {
+        } else if self.surplus() > 0 || self.gives_way(slot.endpoint, now) {
             Some(Reason::Idle)
         } else {
             None

@@ -27,9 +27,10 @@ impl<F: Face> Core<F> {
         self.say_farewells(now, fx);
         self.give_out(now, fx);
         self.put_back();
+        // First, for those who wait would leave no room for it, however long they wait.
+        self.probe(now, fx);
         self.open_missing(now, fx);
         self.fill(now, fx);
-        self.probe(now, fx);
         if self.phase.is_open() {
             self.begin_checks(now, fx);
             self.go_on_reporting(now, fx);
