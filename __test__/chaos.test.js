@@ -225,7 +225,6 @@ class Storm {
     const server = random.of(this.servers)
     const troubles = {
       hangUp: () => server.hangUp({ reset: random.is(0.5) }),
-      restart: () => server.restart(),
       freeze: () => {
         server.freeze()
         setTimeout(() => server.thaw(), random.between(0, 10))
@@ -299,7 +298,7 @@ describe.each(SEEDS)('storm %d', (seed) => {
     ['a close that waits for the end', { calm: true }],
     ['a close in the middle', { close: { timeoutMs: 100 } }],
     ['a close that cuts it in the middle', { close: { force: true } }],
-    ['Blenders that break off, stand still and start again', { troubled: true }],
+    ['Blenders that break off and stand still', { troubled: true }],
   ])('and %s', async (_how, { calm, close, troubled }) => {
     const servers = await Promise.all([
       simulator({ dialect: 'worker', beatMs: 1, jitterMs: 3, seed }),
