@@ -136,5 +136,5 @@ test('no snapshot ever shows another word, or a connection twice, whatever goes 
   })
   await work
   expect(STATES).toEqual(expect.arrayContaining([...seen]))
-  expect([...seen]).toEqual(expect.arrayContaining(['idle', 'inUse']))
+  expect(seen).toContain('inUse')
 })
