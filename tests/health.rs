@@ -141,13 +141,26 @@ async fn a_caller_takes_or_opens_another_slot_while_a_check_runs() {
 
 #[tokio::test(start_paused = true)]
 async fn with_every_slot_under_check_a_caller_gets_the_first_that_answers() {
-    let mut world = idle_world(2, 2, free(), with_rounds).await;
-    until_asked(&mut world).await;
+    let mut world = idle_world(2, 2, free(), without_rounds).await;
+    world.check_health();
     assert_eq!(checking(&world), 2);
     steps(&mut world, [Step::Hold(Some(0))]).await;
     assert!(world.seen().held.is_empty());
     steps(&mut world, [Step::Answer(1)]).await;
     assert_eq!(world.seen().held.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_leaves_one_to_callers_where_no_more_can_be_opened_and_asks_it_next() {
+    let mut world = idle_world(3, 3, free(), with_rounds).await;
+    until_asked(&mut world).await;
+    assert_eq!(checking(&world), 2);
+    steps(&mut world, [Step::Hold(Some(0))]).await;
+    assert_eq!(world.seen().held.len(), 1, "a caller waits for a check");
+    steps(&mut world, [Step::Release(0), Step::Answer(0)]).await;
+    steps(&mut world, [Step::Answer(0), Step::Wait(2 * INTERVAL), Step::Answer(0)]).await;
+    let least = world.seen().checks.values().min().copied();
+    assert_eq!((world.seen().checks.len(), least), (3, Some(1)), "one was never asked");
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +262,7 @@ async fn a_slot_above_a_lowered_limit_is_closed_when_it_has_answered() {
 
 #[tokio::test(start_paused = true)]
 async fn rounds_slow_down_while_all_is_well_and_hurry_after_trouble() {
-    let mut world = idle_world(2, 2, free(), with_rounds).await;
+    let mut world = idle_world(2, 3, free(), with_rounds).await;
     until_asked(&mut world).await;
     let mut pauses = Vec::new();
     for _ in 0..4 {

@@ -205,13 +205,31 @@ impl<F: Face> Core<F> {
             return;
         }
         for at in 0..self.endpoints.len() {
-            if !self.is_probe_due(at, now) {
+            if !self.is_probe_due(at, now) || self.endpoints[at].habits.per_job {
                 continue;
             }
             if self.has_room() {
                 self.open_at(at, now, fx);
             } else {
                 self.make_room(at, fx);
+            }
+        }
+    }
+
+    /// The same where slots hold nothing between jobs. Opening one tries nothing there, so it is
+    /// worth no more than room that is left; the rounds of checks, or the next job, do the rest.
+    pub(super) fn probe_by_job(&mut self, now: Instant, fx: &mut Effects<F>) {
+        if self.phase != Phase::Ready || self.endpoints.len() == 1 {
+            return;
+        }
+        for at in 0..self.endpoints.len() {
+            let endpoint = &self.endpoints[at];
+            if endpoint.habits.per_job
+                && endpoint.slots == 0
+                && self.has_room()
+                && self.is_probe_due(at, now)
+            {
+                self.open_at(at, now, fx);
             }
         }
     }
@@ -241,7 +259,8 @@ impl<F: Face> Core<F> {
             let endpoint = &self.endpoints[at];
             let bare = endpoint.slots == 0 && endpoint.may_open(now);
             let awaited = self.anywhere.len() > 0 && endpoint.breaker.failures == 0;
-            at != from && ((bare && awaited) || self.is_probe_due(at, now))
+            let tried = !endpoint.habits.per_job && self.is_probe_due(at, now);
+            at != from && ((bare && awaited) || tried)
         })
     }
 

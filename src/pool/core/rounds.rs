@@ -157,6 +157,15 @@ impl<F: Face> Core<F> {
         others.min().map_or(now + pace, |first| first.clamp(now + pace / 4, now + pace))
     }
 
+    /// Whether a round may take one more idle slot of an endpoint out of the pool: where no more can
+    /// be opened, it leaves one to whoever comes meanwhile, and asks that one when another is back.
+    fn may_miss(&self, endpoint: usize) -> bool {
+        let place = &self.endpoints[endpoint];
+        self.has_room()
+            || self.table.idle(&place.members).nth(1).is_some()
+            || !place.slots().any(|at| self.slots[at as usize].check.is_some())
+    }
+
     /// Begins the checks that are due and may begin.
     pub(super) fn begin_checks(&mut self, now: Instant, fx: &mut Effects<F>) {
         if self.health.due.is_empty() {
@@ -178,6 +187,7 @@ impl<F: Face> Core<F> {
                 self.retire(at, reason, None, fx);
             } else if self.health.running < self.settings.health.concurrency.max(1)
                 && self.may_check(endpoint)
+                && (self.is_awaited(id) || self.may_miss(endpoint))
             {
                 self.begin_check(at, now, fx);
             } else {

@@ -31,6 +31,7 @@ impl<F: Face> Core<F> {
         self.probe(now, fx);
         self.open_missing(now, fx);
         self.fill(now, fx);
+        self.probe_by_job(now, fx);
         if self.phase.is_open() {
             self.begin_checks(now, fx);
             self.go_on_reporting(now, fx);
