@@ -118,8 +118,9 @@ export interface PoolOptions {
   /** A connection held longer is reported, with the stack of its `acquire`; 0: off. Default: 0. */
   leakThresholdMs?: number
   /**
-   * Whether a call that can never be served, because every connection is held by a caller that waits like
-   * itself, is refused at once with `ERR_POOL_DEADLOCK`. Default: true.
+   * Whether an `alert` tells when every connection is held by the work of a `use` and each waits for one
+   * more of the same pool. A call that runs out of time in that rejects with `ERR_POOL_DEADLOCK` in place
+   * of `ERR_POOL_ACQUIRE_TIMEOUT`. What a plain `acquire` holds is not followed. Default: true.
    */
   detectNestedAcquire?: boolean
   /** Which idle connection is used next: the one used last, or the one used longest ago. Default: `'lifo'`. */
@@ -254,7 +255,7 @@ export type CloseReason =
   | 'unhealthy'
   | 'discarded'
 
-/** Why a call got no connection. `aborted`: by its caller, or refused by `detectNestedAcquire`. */
+/** Why a call got no connection. `aborted`: by its caller. */
 export type CheckOutFailure = 'poolClosed' | 'timeout' | 'connectionError' | 'aborted' | 'queueFull'
 
 /** Connections by state, and the calls that wait. */
@@ -620,7 +621,9 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
   execute(command: string | Command, options?: ExecuteOptions): Promise<Reply | Buffer>
 
   /**
-   * Takes a connection for one holder; first come, first served, within a priority.
+   * Takes a connection for one holder; first come, first served, within a priority. Prefer `use`: it
+   * cannot forget to give the connection back, and only in its work does `detectNestedAcquire` see who
+   * waits for whom.
    *
    * Rejects with `signal.reason` when aborted, else with a `PoolError`: `ERR_POOL_INVALID_OPTION`,
    * `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`, `ERR_POOL_QUEUE_FULL`, `ERR_POOL_ACQUIRE_TIMEOUT`,

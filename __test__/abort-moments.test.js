@@ -369,7 +369,7 @@ describe('acquire', () => {
     const { ping } = blender
     const pings = []
     blender.ping = (request) => pings.push(request)
-    const connections = pool(blender, { maxConnections: 2, detectNestedAcquire: false })
+    const connections = pool(blender, { maxConnections: 2 })
     const late = { code: 'ERR_POOL_ACQUIRE_TIMEOUT', delivered: 'no', retryable: true }
     expect((await outcome(connections.acquire({ timeoutMs: 30 }))).error).toMatchObject(late)
     blender.ping = ping

@@ -20,7 +20,6 @@ const SILENT = {
   alertUsePercent: 0,
   alertFailedChecks: 0,
   alertOldestWaitMs: 0,
-  detectNestedAcquire: false,
 }
 
 /** A pool of one connection, which is held. */

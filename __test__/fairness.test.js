@@ -11,13 +11,11 @@ const { ask } = require('./support/stub-blender')
 const { pool, stub } = arena()
 
 const STILL = { idleTimeoutMs: 0, maxLifetimeMs: 0, healthCheckIntervalMs: 0 }
-/** Nobody here waits for what it keeps others from. */
-const PLAIN = { ...STILL, detectNestedAcquire: false }
 
 /** Everybody waits, then all are served over one connection: the order in which that was. */
 async function served(priorities, take) {
   const blender = await stub()
-  const connections = pool(blender, { ...PLAIN, maxConnections: 1 })
+  const connections = pool(blender, { ...STILL, maxConnections: 1 })
   const held = await connections.acquire()
   const order = []
   const waiting = priorities.map((priority, n) => take(connections, { priority }, n, order))
@@ -57,7 +55,7 @@ describe.each(Object.entries(TAKES))('priority of %s', (_name, take) => {
 
   test('the least important is served though more important ones never cease to come', async () => {
     const blender = await stub()
-    const connections = pool(blender, { ...PLAIN, maxConnections: 1 })
+    const connections = pool(blender, { ...STILL, maxConnections: 1 })
     let isServed = false
     let passed = 0
     const held = await connections.acquire()
@@ -103,7 +101,7 @@ describe('queueTargetMs', () => {
     const blender = await stub({
       answer: (request) => setTimeout(() => request.reply(request.asked), 5),
     })
-    const connections = pool(blender, { ...PLAIN, maxConnections: 1, ...options })
+    const connections = pool(blender, { ...STILL, maxConnections: 1, ...options })
     const told = new Chronicle(connections)
     await connections.execute(ask('worker'))
     const outcomes = await Promise.all(
@@ -157,7 +155,7 @@ describe('timeoutMs is one budget', () => {
 
   test('over waiting for a connection and for the reply', async () => {
     const blender = await stub({ answer: () => {} })
-    const connections = pool(blender, { ...PLAIN, maxConnections: 1, drainTimeoutMs: 10 })
+    const connections = pool(blender, { ...STILL, maxConnections: 1, drainTimeoutMs: 10 })
     const held = await connections.acquire()
     const begun = performance.now()
     const call = outcome(connections.execute(ask('worker'), { timeoutMs: BUDGET_MS }))
@@ -174,7 +172,7 @@ describe('timeoutMs is one budget', () => {
 
   test('over waiting for a slot and for it to be opened', async () => {
     const blender = await stub()
-    const connections = pool(blender, { ...PLAIN, maxConnections: 1 })
+    const connections = pool(blender, { ...STILL, maxConnections: 1 })
     const held = await connections.acquire()
     blender.ping = () => {}
     const begun = performance.now()
@@ -192,7 +190,7 @@ describe('timeoutMs is one budget', () => {
   test('though the limits of the parts are longer or shorter, the first that is over ends it', async () => {
     const blender = await stub({ answer: () => {} })
     const connections = pool(blender, {
-      ...PLAIN,
+      ...STILL,
       maxConnections: 1,
       acquireTimeoutMs: 1_000,
       commandTimeoutMs: 60_000,

@@ -108,7 +108,7 @@ describe('a process is held', () => {
     const reports = await expectClean(
       runScript(
         `const pool = new ConnectionPool({
-          endpoints: address, dialect: 'worker', maxConnections: 1, detectNestedAcquire: false })
+          endpoints: address, dialect: 'worker', maxConnections: 1 })
         pool.unref()
         pool.acquire().then(() => pool.acquire({ timeoutMs: 300 })).catch(({ code }) => report({ code }))`,
         { address },

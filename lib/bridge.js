@@ -10,7 +10,7 @@ const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
 const { Lease } = require('./lease')
-const { Nesting, handOver, handedOver, within } = require('./nesting')
+const { Nesting } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
@@ -28,7 +28,6 @@ const { dialects } = require('./tables')
 class Bridge {
   #ended = false
   #refed = true
-  #nesting
 
   /**
    * @param {import('node:events').EventEmitter} emitter
@@ -55,7 +54,7 @@ class Bridge {
     this.herald = new Herald(this, emitter, options)
     this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
     this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
-    this.#nesting = values.detectNestedAcquire ? new Nesting(this) : null
+    this.nesting = values.detectNestedAcquire ? new Nesting(this) : null
     this.outbox.hold()
   }
 
@@ -95,7 +94,8 @@ class Bridge {
       const ticket = this.outbox.open(this, number, answer, type, call.signal)
       ticket.delivery = delivery
       ticket.checksOut = lease === null
-      return this.#watched(ticket, this.#answer(ticket, call, lease))
+      if (lease === null) this.nesting?.waits(ticket)
+      return this.#answer(ticket, call, lease)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -103,10 +103,9 @@ class Bridge {
 
   /**
    * @param {unknown} options
-   * @param {boolean} isForUse whether the holder will be the work of a `use`
    * @returns {Promise<PooledConnection>}
    */
-  acquire(options, isForUse) {
+  acquire(options) {
     try {
       const call = readCallOptions(options, 'acquire', this.endpoints)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
@@ -118,11 +117,12 @@ class Bridge {
       if (typeof answer === 'string') throw this.error(answer)
       if (typeof answer === 'object') {
         if (site !== undefined) this.origins?.granted(answer, site)
-        return this.#heldNow(this.#granted(answer), isForUse)
+        return Promise.resolve(this.#connection(answer))
       }
       const ticket = this.outbox.open(this, number, answer, null, call.signal)
       ticket.site = site
-      return this.#watched(ticket, this.#heldLater(ticket))
+      this.nesting?.waits(ticket)
+      return this.#heldLater(ticket)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -135,7 +135,7 @@ class Bridge {
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null
     this.origins?.granted(answer, this.origins.here(this.tryAcquire))
-    return this.#connection(this.#granted(answer))
+    return this.#connection(answer)
   }
 
   /**
@@ -146,8 +146,8 @@ class Bridge {
    * @param {PooledConnection} connection
    */
   within(lease, work, connection) {
-    if (this.#nesting === null || lease === undefined) return work(connection)
-    return within(lease, work, connection)
+    if (this.nesting === null || lease === undefined) return work(connection)
+    return this.nesting.within(lease, work, connection)
   }
 
   /**
@@ -157,7 +157,7 @@ class Bridge {
    * @param {number} generation
    */
   gaveBack(lease, slot, generation) {
-    this.#nesting?.gaveBack(lease)
+    this.nesting?.gaveBack(lease)
     this.origins?.gaveBack(slot, generation)
   }
 
@@ -185,28 +185,21 @@ class Bridge {
    * @param {Ticket} ticket
    */
   cancel(ticket) {
-    if (this.withdraw(ticket, ticket.signal?.reason) || ticket.delivery === null) return
-    // It had settled, and the entry that says how is still in the outbox.
-    ticket.delivery.delivered = 'maybe'
-  }
-
-  /**
-   * @param {Ticket} ticket no entry shall come for it
-   * @param {unknown} reason
-   * @returns {boolean} false: one is on its way already
-   */
-  withdraw(ticket, reason) {
     const answer = this.native.cancel(ticket.key)
-    if (answer === null) return false
+    if (answer === null) {
+      // It had settled, and the entry that says how is still in the outbox.
+      if (ticket.delivery !== null) ticket.delivery.delivered = 'maybe'
+      return
+    }
     this.outbox.forget(ticket)
     const waited = answer === 'waiting'
     this.#tellAborted(ticket, /** @type {Delivered} */ (waited ? 'no' : answer))
     // Of one that had its connection, native code has told how that went.
     if (waited && ticket.checksOut) {
       const durationMs = performance.now() - ticket.startedAt
-      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error: reason })
+      const error = ticket.signal?.reason
+      this.herald.tell('connectionCheckOutFailed', { reason: 'aborted', durationMs, error })
     }
-    return true
   }
 
   /**
@@ -226,19 +219,6 @@ class Bridge {
   }
 
   /**
-   * Looks who waits for what the promise tells.
-   * @template T
-   * @param {Ticket} ticket
-   * @param {Promise<T>} promise
-   */
-  #watched(ticket, promise) {
-    ticket.promise = promise
-    const nesting = this.#nesting
-    if (nesting === null || !ticket.checksOut) return promise
-    return nesting.watch(promise, (holders) => nesting.wait(ticket, holders))
-  }
-
-  /**
    * @param {number} ticket
    * @param {string} type
    * @param {string} params
@@ -249,40 +229,18 @@ class Bridge {
   }
 
   /** @param {LeaseArray} array */
-  #granted(array) {
-    this.#nesting?.granted()
-    return new Lease(this, array)
-  }
-
-  /** @param {Lease} lease */
-  #connection(lease) {
+  #connection(array) {
+    const lease = new Lease(this, array)
     const connection = new PooledConnection(lease)
     watch(connection, lease)
     return connection
-  }
-
-  /**
-   * @param {Lease} lease
-   * @param {boolean} isForUse
-   */
-  #heldNow(lease, isForUse) {
-    const connection = this.#connection(lease)
-    const nesting = this.#nesting
-    if (nesting === null) return Promise.resolve(connection)
-    const held = isForUse ? Promise.resolve(connection) : handedOver(lease, connection)
-    return nesting.watch(held, ([outer]) => {
-      lease.outer = outer ?? null
-    })
   }
 
   /** @param {Ticket} ticket of an acquire that waits */
   async #heldLater(ticket) {
     await ticket.settled
     this.#check(ticket)
-    const lease = this.#granted(ticket.payload)
-    lease.outer = ticket.outer
-    if (this.#nesting !== null) handOver(lease, ticket.promise)
-    return this.#connection(lease)
+    return this.#connection(ticket.payload)
   }
 
   /**
@@ -293,11 +251,12 @@ class Bridge {
   async #answer(ticket, call, lease) {
     if (lease !== null) lease.running++
     await ticket.settled
-    if (lease !== null) lease.running--
+    if (lease !== null) {
+      lease.running--
+      this.nesting?.ran(lease)
+    }
     this.#check(ticket)
-    const reply = call.raw ? ticket.payload : this.#reply(ticket, call, lease)
-    if (lease !== null && this.#nesting !== null) handOver(lease, ticket.promise)
-    return reply
+    return call.raw ? ticket.payload : this.#reply(ticket, call, lease)
   }
 
   /**
@@ -305,17 +264,9 @@ class Bridge {
    * @throws what its caller is told, unless it is an answer
    */
   #check(ticket) {
-    const fault = ticket.kind === Entry.FAULT ? this.#faultOf(ticket) : null
-    this.#nesting?.waited(ticket)
+    this.nesting?.waited(ticket)
     if (ticket.aborted) throw ticket.signal?.reason
-    if (fault !== null) throw this.error(fault)
-  }
-
-  /** @param {Ticket} ticket @returns {Fault} */
-  #faultOf({ payload, holders }) {
-    const fault = typeof payload === 'string' ? JSON.parse(payload) : payload
-    if (fault.code !== 'ERR_POOL_ACQUIRE_TIMEOUT' || holders.length === 0) return fault
-    return this.#nesting?.deadlock(holders, fault.message) ?? fault
+    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
   }
 
   /**

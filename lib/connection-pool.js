@@ -4,7 +4,6 @@
 
 const { inspect } = require('node:util')
 const { asyncDispose } = require('./async-dispose')
-const { standFor } = require('./awaiting')
 const { Bridge } = require('./bridge')
 const { remember } = require('./delivery')
 const { ObservedEmitter } = require('./events')
@@ -14,7 +13,6 @@ const { renderMetrics } = require('./metrics')
 const { readOptions } = require('./options')
 const { Orders } = require('./orders')
 const { leaseOf } = require('./pooled-connection')
-const { runUse } = require('./run-use')
 const { acquiring } = require('./tracing')
 
 /** @typedef {import('./pooled-connection').PooledConnection} PooledConnection */
@@ -50,7 +48,16 @@ class ConnectionPool extends ObservedEmitter {
 
   /** @param {any} [options] */
   acquire(options) {
-    return this.#acquire(options, false)
+    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options)
+    /** @type {Record<string, unknown>} */
+    const context = { pool: this.name }
+    if (options?.endpoint !== undefined) context.endpoint = options.endpoint
+    return acquiring.trace(async () => {
+      const connection = await this.#bridge.acquire(options)
+      context.connectionId = connection.id
+      context.endpoint = connection.endpoint
+      return connection
+    }, context)
   }
 
   /** @param {unknown} [options] */
@@ -68,13 +75,14 @@ class ConnectionPool extends ObservedEmitter {
    * @param {(connection: PooledConnection) => T} work
    * @param {unknown} [options]
    */
-  use(work, options) {
-    if (typeof work !== 'function') {
-      return Promise.reject(invalidOption('work', work, 'a function'))
+  async use(work, options) {
+    if (typeof work !== 'function') throw invalidOption('work', work, 'a function')
+    const connection = await this.acquire(options)
+    try {
+      return await this.#bridge.within(leaseOf(connection), work, connection)
+    } finally {
+      await connection[asyncDispose]()
     }
-    return standFor(this.#acquire(options, true), (acquired) =>
-      runUse(this.#bridge, acquired, work),
-    )
   }
 
   [inspect.custom]() {
@@ -159,23 +167,6 @@ class ConnectionPool extends ObservedEmitter {
     const what = lease === undefined ? show(connection) : `Connection ${lease.connectionId}`
     const message = `${what} is not a connection of this pool.`
     throw this.#bridge.error({ code: 'ERR_POOL_NOT_HELD', message })
-  }
-
-  /**
-   * @param {any} options
-   * @param {boolean} isForUse
-   */
-  #acquire(options, isForUse) {
-    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options, isForUse)
-    /** @type {Record<string, unknown>} */
-    const context = { pool: this.name }
-    if (options?.endpoint !== undefined) context.endpoint = options.endpoint
-    return acquiring.trace(async () => {
-      const connection = await this.#bridge.acquire(options, isForUse)
-      context.connectionId = connection.id
-      context.endpoint = connection.endpoint
-      return connection
-    }, context)
   }
 }
 

@@ -13,12 +13,10 @@ class Lease {
   held = true
   /** Commands of this holder that are not settled. */
   running = 0
-  /** Calls for another connection that this holder waits for. */
+  /** Calls for one more connection of the pool that this holder, the work of a `use`, waits for. */
   waits = 0
-  /** The lease in whose holder's code this one was asked for, while that stands. @type {Lease | null} */
+  /** The lease, of whatever pool, in whose work the `use` of this one was called. @type {Lease | null} */
   outer = null
-  /** Whether its holder is the work of a `use`. */
-  isWork = false
   /** Where garbage.js keeps its connection. */
   fresh = -1
   #slot

@@ -4,7 +4,6 @@
 // entry that comes for it, or by the caller's own signal.
 //
 //   waiting ──entry──────────────────────────> settled
-//      ├─────refuse (the facade's own fault)──> settled
 //      └─────abort──> aborted ──entry, if one was on its way──> (a lease is given back)
 
 const { unwatch, watch } = require('./abort')
@@ -12,6 +11,9 @@ const { Entry } = require('./binding')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {import('./lease').Lease} Lease */
+
+/** @type {readonly Lease[]} */
+const NOBODY = Object.freeze([])
 
 class Ticket {
   /** What came: an Entry kind, with its payload and aux. @type {number} */
@@ -27,12 +29,8 @@ class Ticket {
   delivery = null
   /** Where it was asked for, if that is to be known of its lease. @type {import('./origins').Site | undefined} */
   site = undefined
-  /** What the caller awaits. @type {Promise<unknown> | null} */
-  promise = null
-  /** The holder, of whatever pool, that waits for it; the innermost. @type {Lease | null} */
-  outer = null
-  /** Who waits for it, each with a connection of the same pool in hand. @type {readonly Lease[]} */
-  holders = []
+  /** Who waits for it, each with a connection of the same pool in hand. */
+  holders = NOBODY
   #resolve = () => {}
 
   /**
@@ -71,22 +69,13 @@ class Ticket {
     // Now, and not when the caller goes on: the next entry may tell of this very lease.
     if (this.site !== undefined && kind === Entry.LEASE)
       this.bridge.origins?.granted(payload, this.site)
+    // Now too: those that end together have waited in one circle, until the first caller goes on.
+    const isStarved = kind === Entry.FAULT && this.holders.length > 0
     this.kind = kind
-    this.payload = payload
+    this.payload = isStarved ? this.bridge.nesting?.faultOf(payload) : payload
     this.aux = aux
     this.bridge.outbox.letGo()
     this.#resolve()
-  }
-
-  /**
-   * The facade has a fault for it before native code has an answer.
-   * @param {import('./pool-error').Fault} fault
-   * @returns {boolean} false: it has its answer already
-   */
-  refuse(fault) {
-    if (this.kind >= 0 || this.aborted || !this.bridge.withdraw(this, fault)) return false
-    this.settle(Entry.FAULT, fault, undefined)
-    return true
   }
 
   /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */

@@ -109,7 +109,7 @@ pub static OPTIONS: &[OptionRow] = &[
     row!("onConnect", Kind::Function, Default::None, "async (connection) => …: runs on every new connection before anybody gets it."),
     row!("onRelease", Kind::Function, Default::None, "async (connection) => …: runs on every connection that a holder gives back before anybody else gets it."),
     row!("leakThresholdMs", Kind::Integer(0, MS_MAX), Default::Integer(0), "A connection held longer is reported once, with the stack of its acquire, and again when it comes back. 0: off."),
-    row!("detectNestedAcquire", Kind::Boolean, Default::Boolean(true), "Whether a call that can never get a connection, because all are held by callers that wait like itself, is refused at once."),
+    row!("detectNestedAcquire", Kind::Boolean, Default::Boolean(true), "Whether an alert tells when all connections are held by the work of use() and each waits for one more of the pool; a call that runs out of time in that gets ERR_POOL_DEADLOCK."),
     row!("idleOrder", Kind::Choice(&["lifo", "fifo"]), Default::Text("lifo"), "Which idle connection is used next: the one used last, so that the others can go, or the one used longest ago."),
     row!("start", Kind::Choice(&["ready", "paused"]), Default::Text("ready"), "Whether the pool works at once or waits for ready()."),
     row!("queueTargetMs", Kind::Integer(0, MS_MAX), Default::Integer(0), "The wait that is acceptable at all times; when every call has waited longer for queueIntervalMs, calls are dropped with ERR_POOL_QUEUE_FULL (CoDel). 0: off."),
