@@ -34,6 +34,7 @@ test.each([
     stack: expect.stringContaining(__filename),
   })
   expect(leak.stack).toMatch(/^ {4}at /)
+  expect(leak.stack.split('\n')[0]).toContain(__filename)
   expect(leak.stack).toContain('leaky')
   await held.release()
   // The next holder of the slot does not disturb it.

@@ -3,10 +3,15 @@
 // Where each held connection was acquired, for the events that tell of a leak. Kept only by a pool that
 // looks for leaks: a stack costs as much as an acquire.
 
+const { sep } = require('node:path')
+
 /** The object that `Error.captureStackTrace` wrote on; the text is made when somebody reads it. @typedef {{ stack?: string }} Site */
 
 /** More than any pool has. */
 const SLOTS = 2 ** 16
+
+/** Frames of this folder tell nobody anything. */
+const HERE = __dirname + sep
 
 class Origins {
   #outbox
@@ -46,11 +51,14 @@ class Origins {
   /**
    * @param {number} slot
    * @param {number} generation
-   * @returns {string | undefined} the lines of the stack alone
+   * @returns {string | undefined} the lines of the stack alone, the caller's first
    */
   stackOf(slot, generation) {
-    const text = this.#sites.get(generation * SLOTS + slot)?.stack
-    return text?.slice(text.indexOf('\n') + 1)
+    const lines = this.#sites
+      .get(generation * SLOTS + slot)
+      ?.stack?.split('\n')
+      .slice(1)
+    return lines?.filter((line) => !line.includes(HERE)).join('\n')
   }
 }
 
