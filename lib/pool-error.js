@@ -74,7 +74,8 @@ class PoolError extends Error {
 
   toString() {
     const said = `${this.name} [${this.code}]: ${this.message}`
-    return this.advice === '' ? said : `${said} ${this.advice}`
+    if (this.advice === '') return said
+    return `${said}${/[.!?]$/.test(said) ? '' : '.'} ${this.advice}`
   }
 }
 

@@ -272,6 +272,16 @@ impl Options {
                 &format!("is more than maxConnections ({max_slots})"),
             ));
         }
+        let kept: u32 = endpoints.iter().map(|endpoint| endpoint.min_connections).sum();
+        if kept > max_slots {
+            return Err(refuse(
+                "endpoints",
+                kept,
+                &format!(
+                    "is what their minConnections add up to, more than maxConnections ({max_slots})"
+                ),
+            ));
+        }
         let connect_timeout = millis("connectTimeoutMs", raw.connect_timeout_ms)?;
         let settings = Settings {
             min_slots,
@@ -420,5 +430,7 @@ mod tests {
         refused(r#"{"endpoints":[{"name":"a","port":1},{"name":"a","port":2}]}"#);
         refused(r#"{"endpoints":[{"port":1}],"retryBackoffMs":50,"maxRetryBackoffMs":10}"#);
         refused(r#"{"endpoints":[{"port":1,"dialect":"klingon"}]}"#);
+        refused(r#"{"endpoints":[{"port":1}],"minConnections":6}"#);
+        refused(r#"{"endpoints":[{"port":1,"minConnections":3},{"port":2,"minConnections":3}]}"#);
     }
 }
