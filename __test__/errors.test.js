@@ -68,7 +68,7 @@ test('what does not apply is not there', () => {
 test('it prints with its code, what happened and what to do', () => {
   const error = new PoolError(fault)
   expect(String(error)).toBe(
-    `PoolError [ERR_POOL_CONNECT]: cannot connect to 127.0.0.1:9876 ${error.advice}`,
+    `PoolError [ERR_POOL_CONNECT]: cannot connect to 127.0.0.1:9876. ${error.advice}`,
   )
   const shown = inspect(error)
   expect(shown).toContain('PoolError: cannot connect to 127.0.0.1:9876')
