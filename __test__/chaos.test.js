@@ -44,6 +44,7 @@ class Storm {
 
   constructor(seed, servers) {
     this.random = new Random(seed)
+    this.servers = servers
     this.pool = pool(null, {
       dialect: 'worker',
       endpoints: servers.map(({ address }, at) => ({ name: `blender ${at}`, address })),
@@ -218,6 +219,21 @@ class Storm {
     }
   }
 
+  /** What becomes of a Blender. */
+  trouble() {
+    const { random } = this
+    const server = random.of(this.servers)
+    const troubles = {
+      hangUp: () => server.hangUp({ reset: random.is(0.5) }),
+      restart: () => server.restart(),
+      freeze: () => {
+        server.freeze()
+        setTimeout(() => server.thaw(), random.between(0, 10))
+      },
+    }
+    return troubles[random.of(Object.keys(troubles))]()
+  }
+
   /** The figures add up at every moment, and totals never go down. */
   look() {
     const stats = this.pool.stats()
@@ -263,12 +279,13 @@ function arrivals(servers) {
   return came
 }
 
-async function rage(storm) {
+async function rage(storm, troubled) {
   const { random } = storm
   const running = []
   for (let step = 0; step < STEPS; step++) {
     running.push(storm.call())
     if (random.is(0.15)) storm.order()
+    if (troubled && random.is(0.05)) await storm.trouble()
     if (random.is(0.3)) await turn()
     if (random.is(0.1)) {
       await new Promise((resolve) => setTimeout(resolve, random.between(0, 4)))
@@ -282,14 +299,15 @@ describe.each(SEEDS)('storm %d', (seed) => {
     ['a close that waits for the end', { calm: true }],
     ['a close in the middle', { close: { timeoutMs: 100 } }],
     ['a close that cuts it in the middle', { close: { force: true } }],
-  ])('and %s', async (_how, { calm, close }) => {
+    ['Blenders that break off, stand still and start again', { troubled: true }],
+  ])('and %s', async (_how, { calm, close, troubled }) => {
     const servers = await Promise.all([
       simulator({ dialect: 'worker', beatMs: 1, jitterMs: 3, seed }),
       simulator({ dialect: 'worker', beatMs: 0, jitterMs: 1, seed }),
     ])
     const storm = new Storm(seed, servers)
     const { pool: connections, told } = storm
-    const running = await rage(storm)
+    const running = await rage(storm, troubled)
     if (calm) await Promise.all(running)
     const closing = connections.close(close)
     expect(connections.close()).toBe(closing)

@@ -776,6 +776,37 @@ describe('the life of the process', () => {
     await three.closed
   })
 
+  describe.each([
+    ['', () => {}],
+    [', frozen', (simulator) => simulator.freeze()],
+  ])('hung up on%s', (_state, enter) => {
+    test.each([
+      ['and reset', (simulator) => simulator.hangUp({ reset: true })],
+      ['as it is killed', (simulator) => simulator.kill()],
+      ['as it starts again', (simulator) => simulator.restart()],
+      ['as it is closed', (simulator) => simulator.close()],
+    ])('%s in the same turn, a connection is over', async (_end, end) => {
+      const simulator = await start()
+      const clients = [await connect(simulator), await connect(simulator)]
+      enter(simulator)
+      simulator.hangUp()
+      await end(simulator)
+      await simulator.waitFor(({ open }) => open === 0)
+      for (const client of clients) await client.closed
+    })
+  })
+
+  test('it dies though a client does not read and was hung up on', async () => {
+    const simulator = await start()
+    const client = await connect(simulator)
+    client.socket.pause()
+    simulator.say(Buffer.alloc(50_000_000))
+    simulator.hangUp()
+    await new Promise((resolve) => setImmediate(resolve))
+    await simulator.kill()
+    expect(simulator.stats().open).toBe(0)
+  })
+
   test('a listener is told everything until it is taken off', async () => {
     const simulator = await start()
     const events = []

@@ -23,6 +23,14 @@ function write(socket, bytes) {
 
 /** @param {import('node:net').Socket} socket */
 function reset(socket) {
+  // While a FIN is on its way, which takes a turn of the event loop, the socket has no reset (EINVAL), and
+  // Node would leave it open and never tell of its end. A client that does not read holds the FIN back for
+  // as long as it likes, but then there are bytes to write as well, and a reset at once does no harm.
+  const isFinishing = socket.writableEnded && !socket.writableFinished
+  if (isFinishing && socket.writableLength === 0) {
+    socket.once('finish', () => reset(socket))
+    return
+  }
   try {
     socket.resetAndDestroy()
   } catch {
