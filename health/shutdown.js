@@ -151,6 +151,7 @@ class ShutdownRegistry extends EventEmitter {
     let spent = false
     for (let handler = this.#next(); handler !== undefined; handler = this.#next()) {
       const elapsedMs = performance.now() - startedAt
+      /** @type {number} */
       const leftMs = spent ? 0 : Math.max(0, Math.floor(this.#deadlineMs - elapsedMs))
       if (leftMs === 0) this.#over = true
       const ended = await this.#runOne(handler, reason, Math.min(handler.deadlineMs, leftMs))
