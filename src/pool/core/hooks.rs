@@ -13,7 +13,7 @@ use super::{Core, Effect, Effects, Name, Timer};
 use crate::fault::{Cause, Code, Fault};
 use crate::pool::deadlines::Stamp;
 use crate::pool::event::{Event, Hook, Reason};
-use crate::pool::face::{Face, Grant, HookCall};
+use crate::pool::face::{Face, HookCall};
 use crate::pool::table::Lease;
 
 /// User code that runs on what a slot holds.
@@ -97,17 +97,7 @@ impl<F: Face> Core<F> {
         slot.since = now;
         slot.hook =
             Some(HookRun { hook, number, lease, job: job.clone(), over: false, proven, stamp });
-        let Some(resource) = slot.resource.clone() else {
-            unreachable!("a hook runs on what is open")
-        };
-        let grant = Grant {
-            lease,
-            resource,
-            endpoint: slot.endpoint,
-            id: slot.id,
-            age: now.saturating_duration_since(slot.opened_at),
-            uses: slot.uses,
-        };
+        let grant = slot.grant(lease, now);
         fx.push(Effect::Hook(HookCall { hook, number, grant, job }));
     }
 

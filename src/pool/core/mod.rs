@@ -11,7 +11,8 @@
 //!   what is stuck.
 //! - `health`: one check. `rounds`: who is checked when. `report`, `summary`: how everything does.
 //! - `alerts`: figures that are where they should not be.
-//! - `hooks`: user code. `patience`: endpoints that fail. `time`: what is due.
+//! - `hooks`: user code. `patience`: endpoints that fail. `probing`: those that may be
+//!   back. `time`: what is due.
 
 mod alerts;
 mod callers;
@@ -23,6 +24,7 @@ mod lifecycle;
 mod opening;
 mod outcomes;
 mod patience;
+mod probing;
 mod report;
 mod requests;
 mod rounds;

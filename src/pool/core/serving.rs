@@ -15,7 +15,7 @@ use super::{Core, Effect, Effects, Name, Phase, Timer, line};
 use crate::fault::{Code, Fault};
 use crate::pool::endpoint::Endpoint;
 use crate::pool::event::Event;
-use crate::pool::face::{Face, Grant};
+use crate::pool::face::Face;
 use crate::pool::line::{Line, Rank};
 use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::settings::IdleOrder;
@@ -301,17 +301,7 @@ impl<F: Face> Core<F> {
         slot.held = true;
         slot.leaving = false;
         slot.leaking = false;
-        let Some(resource) = slot.resource.clone() else {
-            unreachable!("an idle slot holds something")
-        };
-        let grant = Grant {
-            lease,
-            resource,
-            endpoint: slot.endpoint,
-            id: slot.id,
-            age: now.saturating_duration_since(slot.opened_at),
-            uses: slot.uses,
-        };
+        let grant = slot.grant(lease, now);
         slot.uses += 1;
         slot.used_at = now;
         fx.push(Effect::Grant { job: request.job, grant });

@@ -9,7 +9,7 @@ use super::health::Check;
 use super::hooks::HookRun;
 use crate::fault::Fault;
 use crate::pool::event::Reason;
-use crate::pool::face::Face;
+use crate::pool::face::{Face, Grant};
 use crate::pool::fifo::Fifo;
 use crate::pool::pulse::Pulse;
 use crate::pool::request::RequestKey;
@@ -101,6 +101,21 @@ impl<F: Face> Slot<F> {
             pulse: Pulse::default(),
             reason: None,
             why: None,
+        }
+    }
+
+    /// What whoever has it under `lease` is told of it. It must hold something.
+    pub fn grant(&self, lease: Lease, now: Instant) -> Grant<F::Resource> {
+        let Some(resource) = self.resource.clone() else {
+            unreachable!("only what is open is given out")
+        };
+        Grant {
+            lease,
+            resource,
+            endpoint: self.endpoint,
+            id: self.id,
+            age: now.saturating_duration_since(self.opened_at),
+            uses: self.uses,
         }
     }
 }
