@@ -39,8 +39,8 @@ codes! {
         "No connection became free in time.",
         "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.";
     QueueFull = "ERR_POOL_QUEUE_FULL", retryable: true,
-        "maxWaiting callers are waiting already.",
-        "Slow the callers down, or raise maxWaiting.";
+        "maxWaiting callers are waiting already, or waits have been longer than queueTargetMs for too long.",
+        "Slow the callers down, or raise maxWaiting or queueTargetMs.";
     Connect = "ERR_POOL_CONNECT", retryable: true,
         "No connection could be opened.",
         "Start Blender and the add-on's server, and check host and port; the cause is the operating system's own error.";
