@@ -71,6 +71,11 @@ export declare class NativePool {
   validated(id: number, exchange: number, error?: string | undefined | null): void
   /** The answer to a destroy errand. */
   destroyed(id: number, error?: string | undefined | null): void
+  /**
+   * Asks for a permit, as `acquire` does for a connection; with `in_turn`, one that is granted
+   * at once comes by the ticket too.
+   */
+  permit(ticket: number, priority: number, inTurn: boolean): number | unknown[] | string
   /** What a permit was for has started; only where there is a rate. */
   started(slot: number, generation: number): void
   /** Refuses all who wait. */

@@ -114,6 +114,10 @@ impl NativePool {
         let kind =
             Kind::new(&owner, &options, runtime, sink.clone()).map_err(|fault| thrown(&fault))?;
         let any = kind.any();
+        if let Kind::Permits(_) = kind {
+            // It has nothing open, and there may be many of them.
+            return Ok(NativePool { any, kind, sink });
+        }
         let forgotten = Arc::downgrade(&any);
         // A worker that ends, or the process: nobody is left to use the connections.
         env.add_env_cleanup_hook(forgotten, |pool| {
@@ -352,6 +356,23 @@ impl NativePool {
     }
 
     // ---- permits ---------------------------------------------------------------------------
+
+    /// Asks for a permit, as `acquire` does for a connection; with `in_turn`, one that is granted
+    /// at once comes by the ticket too.
+    #[napi(ts_return_type = "number | unknown[] | string")]
+    pub fn permit<'env>(
+        &self,
+        env: &'env Env,
+        ticket: f64,
+        priority: i32,
+        in_turn: bool,
+    ) -> napi::Result<Either3<f64, Array<'env>, String>> {
+        Ok(match self.permits().permit(ticket as u64, priority, in_turn) {
+            Ok(Held::Later(request)) => Either3::A(request),
+            Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
+            Err(fault) => Either3::C(text(&fault)),
+        })
+    }
 
     /// What a permit was for has started; only where there is a rate.
     #[napi]
