@@ -65,6 +65,29 @@ describe('a run', () => {
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
   })
 
+  test('gives its function a signal, unless that can see none', async () => {
+    const limiter = limiterOf()
+    const given = [
+      (...all) => all[0],
+      (signal = 'default') => signal,
+      function () {
+        // biome-ignore lint/complexity/noArguments: this is what is tested
+        return arguments[0]
+      },
+      (() => 'unbound').constructor('return arguments[0]'),
+      ((signal) => signal).bind(null),
+      new Proxy((signal) => signal, {}),
+      async (...[signal]) => signal,
+      ({ aborted }) => (aborted === false ? new AbortController().signal : null),
+    ]
+    for (const fn of given) expect(await limiter.run(fn)).toBeInstanceOf(AbortSignal)
+    const abort = new AbortController()
+    const gone = limiter.run(() => new Promise(() => {}), { signal: abort.signal })
+    while (limiter.stats().running === 0) await turn()
+    abort.abort(new Error('gone'))
+    await expect(gone).rejects.toThrow('gone')
+  })
+
   test('begins only when run() has returned', async () => {
     const limiter = limiterOf()
     let begun = false

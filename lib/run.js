@@ -19,6 +19,19 @@ const GRANTED = 1
 const RUNNING = 2
 const OVER = 3
 
+/** An arrow function that names no parameters. It has no `arguments` of its own either. */
+const BARE = /^(?:async ?)?\(\) ?=>/
+const sourceOf = Function.prototype.toString
+const NO_SIGNAL = /** @type {any} */ (undefined)
+
+/**
+ * Whether a function can see nothing of what it is given: making a signal takes longer than all the rest of a run.
+ * @param {Function} fn
+ */
+function seesNoSignal(fn) {
+  return fn.length === 0 && BARE.test(sourceOf.call(fn))
+}
+
 class Run {
   /** Of the outbox. */
   ticket = 0
@@ -31,7 +44,8 @@ class Run {
   #generation = 0
   /** @type {Set<Caller>} */
   #callers = new Set()
-  #controller = new AbortController()
+  /** Of the function's signal, if it takes one. @type {AbortController | undefined} */
+  #controller = undefined
   /** @type {Promise<void> | undefined} */
   #turn = undefined
   #go = () => {}
@@ -117,6 +131,8 @@ class Run {
   /** The function's synchronous part. It has started when that is over, however it ended. */
   #start() {
     try {
+      if (seesNoSignal(this.fn)) return this.fn(NO_SIGNAL)
+      this.#controller = new AbortController()
       return this.fn(this.#controller.signal)
     } finally {
       this.owner.confirm(this.#slot, this.#generation)
@@ -163,7 +179,7 @@ class Run {
     const error = this.owner.error(fault)
     for (const caller of this.#callers) caller.reject(this.owner.error(fault))
     this.#callers.clear()
-    this.#controller.abort(error)
+    this.#controller?.abort(error)
   }
 
   /**
@@ -176,7 +192,7 @@ class Run {
     if (this.#callers.size > 0) return
     this.owner.forgetKey(this)
     if (this.#stage === RUNNING) {
-      this.#controller.abort(reason)
+      this.#controller?.abort(reason)
       return
     }
     if (this.#stage === WAITING) this.owner.cancel(this, this.#request)

@@ -88,8 +88,9 @@ class Runs {
     // Behind those whose permit is on its way: they came before.
     const answer = this.native.permit(run.ticket, call.priority, this.#unheard > 0)
     if (typeof answer === 'string') throw this.error(refusal(JSON.parse(answer), this.figures()))
-    if (typeof answer === 'object') {
-      run.grant(answer[0], answer[1])
+    if (answer < 0) {
+      const permit = -1 - answer
+      run.grant(Math.floor(permit / 2 ** 32), permit % 2 ** 32)
     } else {
       run.wait(answer)
       this.#unheard++

@@ -16,8 +16,8 @@ use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
 use crate::pool::option_table::Owner;
 use crate::pool::{
-    AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, Limiter, Options,
-    ResourcePool, Sink,
+    AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, LeaseInfo, Limiter,
+    Options, ResourcePool, Sink,
 };
 
 /// A pool, as the facade sees it.
@@ -357,21 +357,19 @@ impl NativePool {
 
     // ---- permits ---------------------------------------------------------------------------
 
-    /// Asks for a permit, as `acquire` does for a connection; with `in_turn`, one that is granted
-    /// at once comes by the ticket too.
-    #[napi(ts_return_type = "number | unknown[] | string")]
-    pub fn permit<'env>(
-        &self,
-        env: &'env Env,
-        ticket: f64,
-        priority: i32,
-        in_turn: bool,
-    ) -> napi::Result<Either3<f64, Array<'env>, String>> {
-        Ok(match self.permits().permit(ticket as u64, priority, in_turn) {
-            Ok(Held::Later(request)) => Either3::A(request),
-            Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
-            Err(fault) => Either3::C(text(&fault)),
-        })
+    /// Asks for a permit: a request that waits, or a fault; a permit that is there at once is
+    /// `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With
+    /// `in_turn` it comes by the ticket like any other.
+    #[napi]
+    pub fn permit(&self, ticket: f64, priority: i32, in_turn: bool) -> Either<f64, String> {
+        match self.permits().permit(ticket as u64, priority, in_turn) {
+            Ok(Held::Later(request)) => Either::A(request),
+            Ok(Held::Now(LeaseInfo { lease, .. })) => {
+                let number = (u64::from(lease.slot) << 32) + u64::from(lease.generation);
+                Either::A(-1.0 - number as f64)
+            }
+            Err(fault) => Either::B(text(&fault)),
+        }
     }
 
     /// What a permit was for has started; only where there is a rate.
