@@ -255,8 +255,11 @@ describe('a call that takes long', () => {
     ])
   })
 
-  test('can be cancelled while it runs and while it waits, and disturbs no other', async () => {
-    const blender = await newBlender()
+  test.each([
+    'blender-mcp',
+    'worker',
+  ])('can be cancelled while it runs and while it waits, with %s', async (dialect) => {
+    const blender = await newBlender({ dialect })
     const server = await serverFor(blender)
     const [first, second] = [new AbortController(), new AbortController()]
     const held = server.call('execute_code', hold, { signal: first.signal })

@@ -6,7 +6,7 @@ const RAN: Record<Delivered, string> = {
   no: 'Blender was not sent anything: to call the tool again repeats nothing.',
   maybe:
     'Blender may have run it, in part or as a whole, or may still be running it: look at the scene with get_scene_info before you call the tool again.',
-  yes: 'Blender ran it. What it did before it failed is done.',
+  yes: 'Blender answered it: what it did before it failed is done.',
 }
 
 export function wordsOf(error: unknown): string {
