@@ -22,11 +22,11 @@ async function startServer(main, env) {
   })
   const log = []
   const news = new EventEmitter().setMaxListeners(0)
-  createInterface({ input: transport.stderr }).on('line', (line) => {
+  const lines = createInterface({ input: transport.stderr }).on('line', (line) => {
     log.push(line)
     news.emit('line')
   })
-  let output = ''
+  const output = []
   let child
   let ended
   const start = transport.start.bind(transport)
@@ -34,12 +34,10 @@ async function startServer(main, env) {
     await start()
     // The transport keeps its process to itself, and with it how that ended.
     child = transport._process
-    child.stdout.on('data', (bytes) => {
-      output += bytes
-    })
-    ended = once(child, 'close').then(([code, signal]) => {
+    child.stdout.on('data', (bytes) => output.push(bytes))
+    ended = Promise.all([once(child, 'close'), once(lines, 'close')]).then(([[code, signal]]) => {
       news.emit('line')
-      return { code, signal, log, output }
+      return { code, signal, log, output: Buffer.concat(output).toString() }
     })
     afterwards(async () => {
       child.kill('SIGKILL')
@@ -57,9 +55,13 @@ async function startServer(main, env) {
     ended,
     log,
     /** @returns the answer, its first text as `text` */
-    async call(name, args = {}, options = {}) {
-      const answer = await client.callTool({ name, arguments: args }, undefined, options)
-      return { ...answer, text: answer.content.find(({ type }) => type === 'text')?.text }
+    call(name, args = {}, options = {}) {
+      const call = client
+        .callTool({ name, arguments: args }, undefined, options)
+        .then((answer) => ({ ...answer, text: textOf(answer) }))
+      // A test that fails awaits no more of its calls, which end with the server.
+      call.catch(() => {})
+      return call
     },
     /** Resolves once a line like this is in its log. @param {RegExp} wanted */
     async said(wanted) {
@@ -71,6 +73,8 @@ async function startServer(main, env) {
     },
   }
 }
+
+const textOf = ({ content }) => content.find(({ type }) => type === 'text')?.text
 
 /** It ended by itself and well, and said nothing but its own log and the protocol. */
 async function expectGoodEnd(server) {
