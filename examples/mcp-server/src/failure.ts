@@ -16,7 +16,12 @@ export function wordsOf(error: unknown): string {
   if (code !== 'ERR_POOL_COMMAND_FAILED') return `${message} [${code}]\n${advice}\n${ran}`
   // Blender's own error; with some add-ons the code's output and its traceback stand beside it.
   const { message: said, stdout, traceback } = details?.reply ?? {}
-  return [`Blender reports: ${said ?? message}`, traceback, stdout && `It printed:\n${stdout}`, ran]
+  return [
+    `Blender reports: ${said ?? message}`,
+    traceback?.trimEnd(),
+    stdout && `It printed:\n${stdout.trimEnd()}`,
+    ran,
+  ]
     .filter(Boolean)
     .join('\n')
 }
