@@ -32,7 +32,7 @@ codes! {
     Closed = "ERR_POOL_CLOSED", retryable: false,
         "The pool is closing or closed.",
         "Create a new pool; see delivered for whether a command was under way.",
-        resources: "Create a new pool.";
+        resources: "Create a new pool where one is needed still.";
     Cleared = "ERR_POOL_CLEARED", retryable: true,
         "The pool was cleared or is paused.",
         "Call ready() when Blender is there again, then try again; see delivered for whether a command was under way.",
