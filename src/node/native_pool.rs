@@ -349,10 +349,11 @@ impl NativePool {
         self.resources().validated(id as u64, exchange as u64, error);
     }
 
-    /// The answer to a destroy errand.
+    /// Something was destroyed, asked for or not. False: the pool is closed, and did not tell of the
+    /// error.
     #[napi]
-    pub fn destroyed(&self, id: f64, error: Option<String>) {
-        self.resources().destroyed(id as u64, error);
+    pub fn destroyed(&self, id: f64, error: Option<String>) -> bool {
+        self.resources().destroyed(id as u64, error)
     }
 
     // ---- permits ---------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 //!
 //! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
 //! - [`fifo`], [`line`], [`deadlines`], [`backoff`]: the parts a queue is made of.
-//! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`]: what the engine knows.
+//! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`], [`wording`]: what the
+//!   engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
 //! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
@@ -48,6 +49,7 @@ mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod table;
+pub mod wording;
 pub mod words;
 
 pub use call::{CallOptions, Command, Held, Holds, LeaseInfo, Sink};
