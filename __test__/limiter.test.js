@@ -1,9 +1,12 @@
 'use strict'
 // Limiter: what runs when, who is told what, and what is left afterwards.
 
-const { getEventListeners } = require('node:events')
 const { AsyncLocalStorage } = require('node:async_hooks')
+const { getEventListeners } = require('node:events')
+const fs = require('node:fs')
+const path = require('node:path')
 const { Limiter, PoolError } = require('..')
+const { optionsOf } = require('../lib/tables')
 
 const open = []
 
@@ -158,6 +161,39 @@ describe('the options', () => {
     expect(() => new Limiter(options)).toThrow(
       expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION' }),
     )
+  })
+
+  test('name what was most likely meant', () => {
+    const messageOf = (options) => {
+      try {
+        new Limiter(options)
+      } catch ({ message }) {
+        return message
+      }
+    }
+    expect(messageOf({ maxConcurrency: 3 })).toContain('Did you mean maxConcurrent?')
+    expect(messageOf({ maxConnections: 3 })).toContain('Write maxConcurrent.')
+    expect(messageOf(5)).toContain('{ maxConcurrent: 3 }')
+  })
+
+  test('of a run name what was most likely meant', async () => {
+    const run = limiterOf().run(() => {}, { timeout: 5 })
+    await expect(run).rejects.toThrow("run() has no option 'timeout'. Did you mean timeoutMs?")
+  })
+
+  test('are in the types as in the table, with its defaults and no others', () => {
+    const types = fs.readFileSync(path.join(__dirname, '../index.d.ts'), 'utf8')
+    const [, body] = /interface LimiterOptions \{\n(.*?)\n\}/s.exec(types)
+    const typed = [...body.matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)\??:/g)]
+    expect(typed.map(([, , name]) => name)).toEqual([...optionsOf('Limiter').keys()])
+    for (const [, about, name] of typed) {
+      const row = optionsOf('Limiter').get(name)
+      const digits = /Default: ([\d ]+)/.exec(about)?.[1]
+      expect([name, digits ? Number(digits.replaceAll(' ', '')) : null]).toEqual([
+        name,
+        row.default,
+      ])
+    }
   })
 
   test('say in words what is missing', () => {
