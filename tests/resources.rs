@@ -37,6 +37,8 @@ enum Thing {
 #[derive(Default)]
 struct Seen {
     things: BTreeMap<u64, Thing>,
+    /// Of each abandon, whether its time was over.
+    abandoned: BTreeMap<u64, bool>,
     /// Checks without an answer.
     checks: BTreeMap<u64, u64>,
     leases: BTreeMap<u64, LeaseInfo>,
@@ -78,7 +80,10 @@ impl Sink for Script {
         let thing = seen.things.get(&id).copied();
         let (before, after) = match errand {
             Errand::Create => (None, Thing::Asked),
-            Errand::Abandon => (Some(Thing::Asked), Thing::Abandoned),
+            Errand::Abandon => {
+                seen.abandoned.insert(id, exchange == 1);
+                (Some(Thing::Asked), Thing::Abandoned)
+            }
             Errand::Validate => {
                 seen.checks.insert(exchange, id);
                 (Some(Thing::Made), Thing::Made)
@@ -260,6 +265,7 @@ async fn a_create_that_is_out_of_time_is_told_so_and_what_it_gives_is_not_wanted
     world.acquire();
     world.pass(CREATE_MS + 1).await;
     let id = world.nth(0, &[Thing::Abandoned]).unwrap();
+    assert!(world.script.seen().abandoned[&id]);
     assert!(!world.make(id));
     world.destroy(id, Some("clumsy"));
     assert_eq!(world.count("hookFailed"), 1);
