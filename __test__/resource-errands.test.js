@@ -56,6 +56,7 @@ test('what was made and not asked back by the time the pool has closed is destro
   errands.run(DESTROY, [1, 0])
   state.now = 'closed'
   errands.end()
+  expect(destroyed).toHaveLength(2)
   errands.run(DESTROY, [1, 0])
   errands.run(DESTROY, [2, 0])
   await turn()
