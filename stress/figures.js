@@ -56,10 +56,13 @@ function figuresOf(record, durationMs) {
     exhaustedPercent: exhausted(record.samples),
     latency: { own: spreadOf(own), answer: spreadOf(answers), total: spreadOf(totals) },
     buckets: { own: bucketsOf(own), answer: bucketsOf(answers), total: bucketsOf(totals) },
-    errors: errors.reduce((codes, { code = 'Error' }) => {
-      codes[code] = (codes[code] ?? 0) + 1
-      return codes
-    }, /** @type {Record<string, number>} */ ({})),
+    errors: errors.reduce(
+      (codes, { code = 'Error' }) => {
+        codes[code] = (codes[code] ?? 0) + 1
+        return codes
+      },
+      /** @type {Record<string, number>} */ ({}),
+    ),
     bursts: burstsOf(errors.map((one) => ({ at: endOf(one), code: one.code ?? 'Error' }))),
   }
 }
@@ -107,7 +110,8 @@ function exhausted(samples) {
 const endOf = ({ ended, asked }) => ended ?? asked
 
 /** @param {Operation} operation */
-const turnOf = ({ turn, got, ended, asked }) => Math.min(turn ?? got ?? ended ?? asked, got ?? Infinity)
+const turnOf = ({ turn, got, ended, asked }) =>
+  Math.min(turn ?? got ?? ended ?? asked, got ?? Infinity)
 
 /** @param {number} part @param {number} whole 0: nothing to speak of */
 function percent(part, whole) {

@@ -86,7 +86,10 @@ async function writable({ report, json }) {
 
 /** The pool speaks of its options; here they have other names. @param {any} error @returns {never} */
 function explained(error) {
-  if (error?.code === 'ERR_POOL_INVALID_OPTION' && /allowRemote/.test(`${error.message} ${error.advice}`)) {
+  if (
+    error?.code === 'ERR_POOL_INVALID_OPTION' &&
+    /allowRemote/.test(`${error.message} ${error.advice}`)
+  ) {
     throw Object.assign(new Error(error.message.replaceAll('allowRemote', '--allow-remote')), {
       code: error.code,
       advice:

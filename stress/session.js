@@ -132,6 +132,7 @@ async function play(scenario, room, endpoint, { signal, watch, parts }) {
   watch.during(recorder, pool)
 
   const stuck = await untilDone(scenario.run(work, room), { recorder, pool, signal, stuckMs })
+  work.end()
   const durationMs = recorder.now()
   recorder.endSamples(() => referee.look())
   const interrupted = signal.aborted
@@ -201,7 +202,9 @@ async function untilDone(running, { recorder, pool, signal, stuckMs }) {
     }, stuckMs)
   })
   try {
-    return /** @type {string | undefined} */ (await Promise.race([running.then(() => undefined), stuck]))
+    return /** @type {string | undefined} */ (
+      await Promise.race([running.then(() => undefined), stuck])
+    )
   } catch (error) {
     if (!signal.aborted) return `It broke off: ${error instanceof Error ? error.message : error}.`
   } finally {

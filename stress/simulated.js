@@ -8,33 +8,44 @@ const { MARK } = require('./speech')
 
 /** @typedef {import('../simulator').Simulator} Simulator */
 
-const TURNS = 8
+const LAG_MS = 25
 
 /** @type {Simulator | null} */
 let simulator = null
 
-/** The most connections that were open at one time. */
-let peak = 0
+/** Every connection, by its number: when it came and when it was seen to go. @type {Map<number, { from: number, to: number }>} */
+const stays = new Map()
+
+/** @param {Simulator} server */
+function watch(server) {
+  stays.clear()
+  server.on(({ event, socket }) => {
+    const now = performance.now()
+    if (event === 'connect') stays.set(socket, { from: now, to: Infinity })
+    const stay = stays.get(socket)
+    if (event === 'close' && stay) stay.to = now
+  })
+}
 
 /**
- * Counts connections a few turns after each one that came: what its client closed before it dialled again has
- * been read to its end by then, and what is still open has really been open beside it.
- * @param {Simulator} server
+ * The most connections that were open at one time. Each counts as gone a little before that was seen: that the
+ * client closed one is sometimes read only after the next one, which it dialled later.
  */
-function countPeak(server) {
+function peakOf() {
+  const steps = [...stays.values()]
+    .filter(({ from, to }) => to - LAG_MS > from)
+    .flatMap(({ from, to }) => [
+      { at: from, by: 1 },
+      { at: to - LAG_MS, by: -1 },
+    ])
+    .sort((a, b) => a.at - b.at || a.by - b.by)
   let open = 0
-  peak = 0
-  server.on(({ event }) => {
-    if (event === 'close') open--
-    if (event !== 'connect') return
-    open++
-    let turns = TURNS
-    const look = () => {
-      if (turns-- > 0) setImmediate(look)
-      else peak = Math.max(peak, open)
-    }
-    look()
-  })
+  let peak = 0
+  for (const { by } of steps) {
+    open += by
+    peak = Math.max(peak, open)
+  }
+  return peak
 }
 
 /** What the referee needs of the server's own statistics. @param {Simulator} server */
@@ -49,7 +60,7 @@ function figuresOf(server) {
   /** @type {Record<string, number>} */
   const kinds = {}
   for (const { kind } of violations) kinds[kind] = (kinds[kind] ?? 0) + 1
-  return { peak, connects, runs, violations: kinds }
+  return { peak: peakOf(), connects, runs, violations: kinds }
 }
 
 /** @type {Record<string, (given: any) => Promise<unknown>>} */
@@ -58,7 +69,7 @@ const REQUESTS = {
     await simulator?.close()
     simulator = await startSimulator(options)
     simulator.setFaults(faults)
-    countPeak(simulator)
+    watch(simulator)
     return { address: simulator.address, dialect: simulator.dialect }
   },
   figures: async () => (simulator ? figuresOf(simulator) : null),

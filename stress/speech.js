@@ -104,9 +104,7 @@ class Speech {
     if (this.way === 'ask') return { type: `${this.#row.ask}`, params: { name: mark } }
     if (this.way === 'ping' && this.#row.ping !== this.#row.code) return { type: this.#row.ping }
     const busy =
-      busyMs > 0
-        ? [`import time; time.sleep(${busyMs / 1000})`, sim('sleep', { ms: busyMs })]
-        : []
+      busyMs > 0 ? [`import time; time.sleep(${busyMs / 1000})`, sim('sleep', { ms: busyMs })] : []
     const told = [`result = {"mark": "${mark}"}`, `print("${mark}")`, sim('print', { text: mark })]
     return { type: `${this.#row.code}`, params: { code: [...busy, ...told].join('\n') } }
   }

@@ -113,7 +113,11 @@ function below(value, { good, bad }, text) {
 
 /** @param {number} value */
 function show(value) {
-  return value === 0 || value >= 100 ? value.toFixed(0) : value < 10 ? value.toFixed(2) : value.toFixed(1)
+  return value === 0 || value >= 100
+    ? value.toFixed(0)
+    : value < 10
+      ? value.toFixed(2)
+      : value.toFixed(1)
 }
 
 module.exports = { LIMITS, judge, worst }

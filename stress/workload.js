@@ -21,6 +21,7 @@ class Workload {
   #speech
   #signal
   #tickets = 0
+  #ended = false
   /** @type {Set<() => void>} */
   #sleepers = new Set()
   /** Marks of commands that were answered. @type {string[]} */
@@ -44,14 +45,23 @@ class Workload {
     this.#line = line
     this.#speech = speech
     this.#signal = signal
-    signal.addEventListener('abort', () => {
-      for (const wake of [...this.#sleepers]) wake()
-    })
+    signal.addEventListener('abort', this.#wakeAll)
+  }
+
+  #wakeAll = () => {
+    for (const wake of [...this.#sleepers]) wake()
+  }
+
+  /** Whoever is left behind begins nothing more. */
+  end() {
+    this.#ended = true
+    this.#signal.removeEventListener('abort', this.#wakeAll)
+    this.#wakeAll()
   }
 
   /** Nothing new is to be begun. */
   get over() {
-    return this.#signal.aborted
+    return this.#ended || this.#signal.aborted
   }
 
   /** Whether Blender itself may be kept busy. */
@@ -204,7 +214,8 @@ class Workload {
   /** @param {import('..').PooledConnection} connection @param {string} [end] */
   async #giveBack(connection, end = 'release') {
     const referee = this.#referee
-    if (end === 'discard') return referee.follow(connection.discard('the stress tool is done with it'))
+    if (end === 'discard')
+      return referee.follow(connection.discard('the stress tool is done with it'))
     if (end === 'recycle') return referee.follow(this.pool.recycle(connection, async () => {}))
     await referee.follow(connection.release())
     if (end !== 'twice') return
@@ -237,11 +248,13 @@ class Workload {
       this.#referee.expect('ownReply', complaint?.kind !== 'foreign', () => `${complaint?.text}`)
       this.answered.push(mark)
     }
-    if (complaint) throw Object.assign(new Error(complaint.text), { code: `reply ${complaint.kind}` })
+    if (complaint)
+      throw Object.assign(new Error(complaint.text), { code: `reply ${complaint.kind}` })
   }
 
   /** @param {import('./recorder').Operation} operation @param {unknown} [error] */
   #end(operation, error) {
+    if (error !== undefined && operation.got === undefined) this.#referee.counted.missed++
     if (error === undefined) this.#recorder.end(operation, 'ok')
     else if (error === GAVE_UP) this.#recorder.end(operation, 'gaveUp')
     else if (this.over) this.#recorder.end(operation, 'cut')

@@ -20,7 +20,8 @@ const concurrent = {
   name: 'concurrent',
   mode: 'basic',
   title: 'All connections at work',
-  shows: 'As many callers as connections, each with its next command as soon as the last is answered.',
+  shows:
+    'As many callers as connections, each with its next command as soon as the last is answered.',
   by: 'execute',
   pool: ({ connections }) => ({ maxConnections: connections }),
   run: (work, { connections, operations }) =>

@@ -24,6 +24,11 @@ module.exports = {
     const { created } = work.pool.stats()
     const text = `${created} connections served ${BURSTS} bursts; ${connections} are allowed.`
     if (created <= connections) work.find('good', text)
-    else work.find('warning', text, 'Raise idleTimeoutMs, or set minConnections to 20–30 % of the maximum.')
+    else
+      work.find(
+        'warning',
+        text,
+        'Raise idleTimeoutMs, or set minConnections to 20–30 % of the maximum.',
+      )
   },
 }

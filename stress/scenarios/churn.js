@@ -11,14 +11,14 @@ module.exports = {
     'change of state in quick succession, and no slot may be lost in any of them.',
   pool: ({ connections }) => ({
     maxConnections: connections,
-    maxUses: 5,
+    maxUses: 10,
     maxLifetimeMs: 300,
     maintenanceIntervalMs: 50,
   }),
   async run(work, { connections, operations, random }) {
     await work.share(2 * connections, operations, () => {
       const chance = random.next()
-      const end = chance < 0.1 ? 'discard' : chance < 0.2 ? 'recycle' : 'release'
+      const end = chance < 0.05 ? 'discard' : chance < 0.1 ? 'recycle' : 'release'
       return work.hold(({ say }) => say(), { end })
     })
     const { created, closed } = work.pool.stats()

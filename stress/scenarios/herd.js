@@ -19,7 +19,11 @@ module.exports = {
     const text = `${created} connections were opened for ${all} calls; ${connections} are allowed.`
     if (created <= connections) work.find('good', text)
     else {
-      work.find('warning', text, 'Connections broke off, and were opened anew: see what closed them.')
+      work.find(
+        'warning',
+        text,
+        'Connections broke off, and were opened anew: see what closed them.',
+      )
     }
   },
 }

@@ -22,9 +22,12 @@ module.exports = {
     let verySlow = 1
     work.expect(Math.ceil((durationMs / 25) * most))
     const slowly = (/** @type {number} */ meantMs) =>
-      work.hold(({ say }) => (work.mayBlock ? say(meantMs) : say().then(() => work.pause(meantMs))), {
-        meantMs,
-      })
+      work.hold(
+        ({ say }) => (work.mayBlock ? say(meantMs) : say().then(() => work.pause(meantMs))),
+        {
+          meantMs,
+        },
+      )
     const caller = async () => {
       while (performance.now() < until && !work.over) {
         if (verySlow > 0 && performance.now() > slowAfter) {

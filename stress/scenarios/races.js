@@ -11,7 +11,11 @@ module.exports = {
     'they wait or while Blender works, releases in duplicate, discards and recycling. Its times are not ' +
     'judged, for cut connections have to be opened anew; its checks are.',
   timed: false,
-  pool: ({ connections }) => ({ maxConnections: connections, maxUses: 20, maintenanceIntervalMs: 50 }),
+  pool: ({ connections }) => ({
+    maxConnections: connections,
+    maxUses: 20,
+    maintenanceIntervalMs: 50,
+  }),
   simulator: { beatMs: 1, jitterMs: 4 },
   faults: [{ chance: 0.3, splitAt: 7 }],
   async run(work, { callers, operations, random }) {
