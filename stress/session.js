@@ -136,11 +136,11 @@ async function play(scenario, room, endpoint, { signal, watch, parts }) {
   const durationMs = recorder.now()
   recorder.endSamples(() => referee.look())
   const interrupted = signal.aborted
+  const stats = pool.stats()
   // What was cut off in the middle is not at rest, and says nothing about slots that were lost.
   if (!interrupted) await referee.finish()
   const server = await endpoint.figures()
   if (server && !interrupted) referee.compare(server, work.answered)
-  const stats = pool.stats()
   await pool.close({ force: true })
   const checks = referee.end()
   const figures = figuresOf(recorder, durationMs)

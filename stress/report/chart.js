@@ -5,7 +5,7 @@
 
 const WIDTH = 520
 const HEIGHT = 220
-const LEFT = 46
+const LEFT = 54
 const RIGHT = 12
 const TOP = 14
 const BOTTOM = 40
@@ -25,9 +25,9 @@ function escaped(text) {
     .replaceAll('"', '&quot;')
 }
 
-/** Round figures from 0 to at least `most`. @param {number} most @param {boolean} [whole] */
-function ticks(most, whole = false) {
-  const rough = Math.max(most, whole ? 1 : 1e-6) / 4
+/** Round figures from 0 to at least `most`. @param {number} most @param {boolean} [whole] @param {number} [parts] about so many */
+function ticks(most, whole = false, parts = 4) {
+  const rough = Math.max(most, whole ? 1 : 1e-6) / parts
   const power = 10 ** Math.floor(Math.log10(rough))
   const step = [1, 2, 5, 10].map((times) => times * power).find((size) => size >= rough) ?? power
   const even = whole ? Math.max(1, Math.ceil(step)) : step
@@ -87,14 +87,14 @@ function barChart(groups, series, labels) {
   const marks = ticks(Math.max(1, ...groups.flatMap(({ values }) => values)), true)
   const y = vertical(marks[marks.length - 1])
   const room = (WIDTH - LEFT - RIGHT) / groups.length
-  const width = Math.min(34, (room - 16) / series.length)
+  const width = Math.min(36, (room - 6) / series.length)
   const bars = groups.map(({ name, values }, group) => {
     const middle = LEFT + room * (group + 0.5)
     const own = values.map((value, at) => {
       const x = round(middle + (at - series.length / 2) * width + 1)
       const top = round(y(value))
       const height = round(y(0) - y(value))
-      const count = value > 0 ? figure(value) : ''
+      const count = value >= 10_000 ? figure(value) : value || ''
       return (
         `<rect class="fill ${series[at].color}" x="${x}" y="${top}" width="${round(width - 2)}" height="${height}" rx="2"><title>${escaped(`${series[at].name}, ${name} ${labels.x}: ${value}`)}</title></rect>` +
         `<text class="count" x="${round(x + width / 2 - 1)}" y="${top - 4}" text-anchor="middle">${count}</text>`
@@ -108,7 +108,7 @@ function barChart(groups, series, labels) {
 /** The scale and the marks of a time axis. @param {number} most seconds */
 function timeAxis(most) {
   const x = (/** @type {number} */ value) => LEFT + (value / (most || 1)) * (WIDTH - LEFT - RIGHT)
-  const marks = ticks(most)
+  const marks = ticks(most, false, 7)
     .filter((value) => value <= most * 1.001)
     .map(
       (value) =>
@@ -124,7 +124,7 @@ function timeAxis(most) {
  */
 function lineChart(series, labels, events = []) {
   const points = series.flatMap((one) => one.points)
-  const marks = ticks(Math.max(1, ...points.map(([, value]) => value)))
+  const marks = ticks(Math.max(1, ...points.map(([, value]) => value)), true)
   const y = vertical(marks[marks.length - 1])
   const { x, marks: times } = timeAxis(Math.max(0.001, ...points.map(([at]) => at)))
   const lines = series.map(({ name, color, points: own }, index) => {
@@ -191,7 +191,7 @@ const LOG_FROM = 0.01
  * @param {Labels} labels
  */
 function percentileChart(rows, labels) {
-  const left = 96
+  const left = 116
   const greatest = Math.max(1, ...rows.flatMap(({ values }) => values.map(({ ms }) => ms)))
   const decades = Math.ceil(Math.log10(greatest * 1.2)) - Math.log10(LOG_FROM)
   const x = (/** @type {number} */ ms) =>

@@ -55,7 +55,7 @@ function reasons(found) {
 }
 
 /** @param {Played} played */
-function figures({ figures: all, pool, timed, server, maxConnections }) {
+function figures({ figures: all, pool, timed, maxConnections }) {
   const rows = [
     ['Operations', `${all.operations}`],
     ['Success', `${figure(all.successPercent)} <small>%</small>`],
@@ -64,14 +64,11 @@ function figures({ figures: all, pool, timed, server, maxConnections }) {
     ['The pool’s own', timed ? ms(all.ownMeanMs) : '<small>not judged</small>'],
     ['Blender and holder', ms(all.outMeanMs)],
     ['Waited in line', ms(all.lineMeanMs)],
-    ['Slow (> 100 ms)', `${all.slow} <small>(${all.verySlow} > 500)</small>`],
-    ['Long waits (> 100 ms)', `${all.longWaits}`],
-    ['Pool exhausted', `${figure(all.exhaustedPercent)} <small>% of the time</small>`],
+    ['Slow, > 100 ms', `${all.slow} <small>${all.verySlow} > 500 ms</small>`],
+    ['Long waits, > 100 ms', `${all.longWaits}`],
+    ['Pool exhausted', `${figure(all.exhaustedPercent)} <small>% of samples</small>`],
     ['Gave up on purpose', `${all.gaveUp}`],
-    [
-      'Opened',
-      `${pool.created} <small>of ${maxConnections} at a time${server ? `, server saw ${server.peak}` : ''}</small>`,
-    ],
+    ['Opened', `${pool.created} <small>at most ${maxConnections} at a time</small>`],
   ]
   const cells = rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`)
   return `<dl class="figures">${cells.join('')}</dl>`
@@ -169,13 +166,15 @@ function plots({ figures: all, samples, maxConnections }) {
 
 /** Operations per second, over some forty parts of the time. @param {import('../recorder').Sample[]} samples */
 function throughput(samples) {
+  const last = samples[samples.length - 1]?.at ?? 0
   /** @type {[number, number][]} */
   const points = []
-  const step = Math.max(1, Math.floor(samples.length / 40))
-  for (let index = step; index < samples.length; index += step) {
-    const [from, to] = [samples[index - step], samples[index]]
-    const passed = (to.at - from.at) / 1000
-    if (passed > 0) points.push([to.at / 1000, (to.done - from.done) / passed])
+  let from = samples[0]
+  for (const to of samples) {
+    const passed = to.at - from.at
+    if (passed < last / 40) continue
+    points.push([to.at / 1000, (1000 * (to.done - from.done)) / passed])
+    from = to
   }
   return points
 }

@@ -37,7 +37,7 @@ a { color: inherit; }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 12px 28px; margin: 20px 0 0; }
 dl.facts dt { font-size: 12px; color: var(--soft); }
 dl.facts dd { margin: 0; overflow-wrap: anywhere; }
-dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(122px, 1fr)); gap: 1px; margin: 18px 0 4px; background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
+dl.figures { display: grid; grid-template-columns: repeat(6, 1fr); gap: 1px; margin: 18px 0 4px; background: var(--rule); border: 1px solid var(--rule); border-radius: 8px; overflow: hidden; }
 dl.figures div { background: var(--card); padding: 9px 12px; }
 dl.figures dt { font-size: 12px; color: var(--soft); }
 dl.figures dd { margin: 0; font-size: 18px; font-weight: 600; letter-spacing: -0.01em; }
@@ -60,10 +60,10 @@ li .advice { display: block; color: var(--soft); }
 li.bad > b, li.bad .what { color: var(--bad); }
 li.warning .what { color: var(--warning); }
 ul.checks { font-size: 14px; }
-ul.checks .soft { font-size: 12px; }
+ul.checks .soft { font-size: 12px; white-space: nowrap; }
 ul.checks code { display: block; font-size: 12px; color: var(--bad); overflow-wrap: anywhere; }
 .plots { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 24px 32px; margin-top: 22px; }
-@media (max-width: 820px) { .plots { grid-template-columns: minmax(0, 1fr); } main { padding: 20px 12px 48px; } .card { padding: 18px 16px; } }
+@media (max-width: 820px) { .plots { grid-template-columns: minmax(0, 1fr); } dl.figures { grid-template-columns: repeat(3, 1fr); } main { padding: 20px 12px 48px; } .card { padding: 18px 16px; } }
 figure { margin: 0; min-width: 0; }
 figcaption { display: flex; align-items: baseline; justify-content: space-between; gap: 10px; flex-wrap: wrap; }
 .legend { display: flex; gap: 12px; flex-wrap: wrap; font-size: 12px; color: var(--soft); }
