@@ -5,8 +5,8 @@
 //
 //   asked ──── in line ────> turn ── own ──> got ── Blender, holder ──> freed ── own ──> ended
 //
-// Of a held connection both ends are seen. Of a plain command only the sum is: what its turns took, less what
-// the pool says that its connections were out. It is exact on average, and for one operation an estimate.
+// Of a held connection both ends are seen. Of a plain command it is its answer time less what the pool says that its
+// connection was out; on average that is exact, however the turns of single ones are seen from here.
 
 const { bucketsOf, meanOf, spreadOf } = require('./buckets')
 const { burstsOf } = require('./bursts')
@@ -24,7 +24,7 @@ const LATE_MS = 50
 
 /** @param {import('./recorder').Recorder} record @param {number} durationMs */
 function figuresOf(record, durationMs) {
-  const { operations, outMs } = record
+  const { operations } = record
   /** @param {import('./recorder').Outcome} outcome */
   const count = (outcome) => operations.filter((one) => one.outcome === outcome).length
   const [ok, failed, timeouts] = [count('ok'), count('failed'), count('timeout')]
@@ -34,7 +34,7 @@ function figuresOf(record, durationMs) {
   const waited = served.map((one) => turnOf(one) - one.asked)
   const answers = served.map((one) => endOf(one) - turnOf(one))
   const totals = served.map((one) => endOf(one) - one.asked)
-  const { own, ownMeanMs, outMeanMs } = ownShares(operations, outMs)
+  const { own, ownMeanMs, outMeanMs } = ownShares(operations)
   const seconds = durationMs / 1000
   return {
     durationMs,
@@ -67,34 +67,24 @@ function figuresOf(record, durationMs) {
   }
 }
 
-/**
- * @param {Operation[]} operations
- * @param {number} outMs how long connections were out, in all
- */
-function ownShares(operations, outMs) {
-  const turned = operations.filter(
-    (one) => one.ended !== undefined && one.outcome !== 'gaveUp' && one.outcome !== 'cut',
+/** @param {Operation[]} operations */
+function ownShares(operations) {
+  const held = operations.filter(
+    ({ got, freed, outcome }) => got !== undefined && freed !== undefined && outcome !== 'cut',
   )
-  const held = turned.filter((one) => one.freed !== undefined && one.got !== undefined)
-  const sent = turned.filter(({ kind, outcome }) => kind === 'execute' && outcome === 'ok')
-  const holdMs = held.map((one) => Number(one.freed) - Number(one.got))
-  const heldMs = holdMs.reduce((sum, ms) => sum + ms, 0)
-  const sentOutMs = Math.max(0, outMs - heldMs)
-  const sentOutMean = sent.length === 0 ? 0 : sentOutMs / sent.length
-  const ofHeld = held.map((one) =>
-    Math.max(0, Number(one.got) - turnOf(one) + (endOf(one) - Number(one.freed))),
+  const sent = operations.filter(
+    ({ kind, outMs, outcome }) => kind === 'execute' && outMs !== undefined && outcome === 'ok',
   )
-  const ofSent = sent.map((one) =>
-    Math.max(0, endOf(one) - turnOf(one) - Math.max(one.meantMs, sentOutMean)),
-  )
-  const answerMs = sent.reduce((sum, one) => sum + endOf(one) - turnOf(one), 0)
-  const sentMs = Math.max(0, answerMs - sentOutMs)
+  const heldMs = held.map((one) => Number(one.freed) - Number(one.got))
+  const ofHeld = held.map((one) => Number(one.got) - turnOf(one) + endOf(one) - Number(one.freed))
+  const ofSent = sent.map((one) => endOf(one) - turnOf(one) - Number(one.outMs))
+  // A turn may be seen here a little later than it was: one command's loss is the next one's gain.
+  const sentMean = Math.max(0, meanOf(ofSent))
   const count = held.length + sent.length
-  const heldOwnMs = ofHeld.reduce((sum, ms) => sum + ms, 0)
   return {
-    own: [...ofHeld, ...ofSent],
-    ownMeanMs: count === 0 ? 0 : (heldOwnMs + sentMs) / count,
-    outMeanMs: count === 0 ? 0 : (heldMs + sentOutMs) / count,
+    own: [...ofHeld, ...ofSent].map((ms) => Math.max(0, ms)),
+    ownMeanMs: count === 0 ? 0 : (meanOf(ofHeld) * held.length + sentMean * sent.length) / count,
+    outMeanMs: meanOf([...heldMs, ...sent.map(({ outMs }) => Number(outMs))]),
   }
 }
 

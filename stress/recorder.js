@@ -11,6 +11,7 @@
  * @property {number} [turn] when its turn was, in the ideal line
  * @property {number} [got] a held connection, when it was had
  * @property {number} [freed] and given up
+ * @property {number} [outMs] how long its connection was out, as the pool measured it
  * @property {number} [ended]
  * @property {Outcome} [outcome]
  * @property {string} [code] why it failed
@@ -51,6 +52,8 @@ class Recorder {
   /** @type {NodeJS.Timeout | undefined} */
   #timer
   #sampleMs = SAMPLE_MS
+  /** In the order in which they asked, which is that of being served. @type {Set<Operation>} */
+  #unserved = new Set()
   /** @type {Operation[]} */
   operations = []
   /** @type {Sample[]} */
@@ -60,8 +63,6 @@ class Recorder {
   done = 0
   failed = 0
   expected = 0
-  /** How long connections were out, in all: as the pool measured it. */
-  outMs = 0
 
   now() {
     return performance.now() - this.#began
@@ -69,8 +70,18 @@ class Recorder {
 
   /** @param {import('..').ConnectionPool} pool */
   watch(pool) {
-    pool.on('connectionCheckedIn', ({ durationMs }) => {
-      this.outMs += durationMs
+    /** @type {Map<number, Operation>} */
+    const served = new Map()
+    pool.on('connectionCheckedOut', ({ connectionId }) => {
+      const [next] = this.#unserved
+      if (next === undefined) return
+      this.#unserved.delete(next)
+      served.set(connectionId, next)
+    })
+    pool.on('connectionCheckedIn', ({ connectionId, durationMs }) => {
+      const operation = served.get(connectionId)
+      if (operation !== undefined) operation.outMs = durationMs
+      served.delete(connectionId)
     })
     for (const [event, say] of Object.entries(TELLING)) {
       pool.on(/** @type {any} */ (event), (/** @type {any} */ payload) => {
@@ -122,6 +133,7 @@ class Recorder {
   begin(kind, meantMs) {
     const operation = { kind, meantMs, asked: this.now() }
     this.operations.push(operation)
+    this.#unserved.add(operation)
     return operation
   }
 
@@ -135,6 +147,8 @@ class Recorder {
     operation.outcome = outcome
     if (code !== undefined) operation.code = code
     this.done++
+    // What failed may never have been served; of what succeeded, the pool is about to tell.
+    if (outcome !== 'ok') this.#unserved.delete(operation)
     if (outcome === 'failed' || outcome === 'timeout') this.failed++
   }
 }

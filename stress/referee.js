@@ -167,17 +167,15 @@ class Referee {
     const stats = this.#pool.stats()
     const { total, idle, inUse, connecting, unusable } = stats
     const open = this.#pool.connections().filter(({ state }) => state !== 'closed')
-    const most = Math.max(total, open.length, this.#held.size, inUse)
+    const most = Math.max(total, open.length, this.#out.size, inUse)
     this.expect('withinMax', most <= this.#max, () => `${most} of ${this.#max} allowed`)
     const sum = idle + inUse + connecting + unusable
     this.expect('statesAgree', sum === total, () => `the states add up to ${sum}, not ${total}`)
     const ids = new Set(open.map(({ id }) => id))
     const known = open.every(({ state }) => STATES.has(state)) && ids.size === open.length
     this.expect('statesAgree', known, () => `connections(): ${JSON.stringify(open)}`)
-    const { raceDetected = 0, desyncs = 0 } = stats
-    this.expect('statesAgree', raceDetected + desyncs === 0, () => {
-      return `raceDetected ${raceDetected}, desyncs ${desyncs}`
-    })
+    const { raceDetected } = stats
+    this.expect('statesAgree', raceDetected === 0, () => `raceDetected is ${raceDetected}`)
     return stats
   }
 
@@ -202,7 +200,8 @@ class Referee {
     const served = held + executed
     const wanted = /** @type {[string, number, number, number][]} */ ([
       ['acquired', acquired, held, held + missed],
-      ['released', released, acquired, acquired],
+      // One that broke in its holder's hands is not counted as given back.
+      ['released', released, acquired - stats.closed.error, acquired],
       ['created, less closed', created - closed, total, total],
       ['commands', commands, answered, answered + uncertain],
       ['connectionCheckedOut events', checkedOut, served, served + missed],

@@ -65,12 +65,13 @@ async function runSession(settings, endpoint, { signal, watch, parts = {} }) {
   const served = Math.max(1, settings.endpoints.length)
   const bearable = Math.max(FEWEST, Math.floor((served * BUDGET_MS) / endpoint.plainMs))
   const operations = Math.min(settings.operations, bearable)
+  const connections = Math.min(settings.connections, served * endpoint.speech.connections)
   /** @type {Played[]} */
   const played = []
   for (const [place, scenario] of scenarios.entries()) {
     if (signal.aborted) break
     watch.begin(scenario.title, place + 1, scenarios.length)
-    const room = { ...settings, operations, random: new Random(settings.seed + place) }
+    const room = { ...settings, operations, connections, random: new Random(settings.seed + place) }
     const one = await play(scenario, room, endpoint, { signal, watch, parts })
     played.push(one)
     watch.end(one)
@@ -87,7 +88,7 @@ async function runSession(settings, endpoint, { signal, watch, parts = {} }) {
       cpu: os.cpus()[0]?.model.trim() ?? '',
       load: os.loadavg()[0],
     },
-    settings: { ...settings, operations, asked: settings.operations },
+    settings: { ...settings, operations, connections, asked: settings.operations },
     endpoint: {
       kind: endpoint.kind,
       title: endpoint.title,
@@ -112,7 +113,7 @@ async function play(scenario, room, endpoint, { signal, watch, parts }) {
   const { speech } = endpoint
   const opened = await endpoint.open(scenario)
   const own = scenario.pool(room)
-  const max = own.maxConnections ?? room.connections
+  const max = Math.min(own.maxConnections ?? Infinity, room.connections)
   const options = {
     ...opened,
     acquireTimeoutMs: Math.max(ACQUIRE_MS, Math.round(2 * room.operations * endpoint.plainMs)),
@@ -121,6 +122,7 @@ async function play(scenario, room, endpoint, { signal, watch, parts }) {
     alertQueueDepth: 0,
     alertUsePercent: 0,
     ...own,
+    maxConnections: max,
   }
   const pool = createPool(options)
   const recorder = new Recorder()
@@ -145,6 +147,13 @@ async function play(scenario, room, endpoint, { signal, watch, parts }) {
   const checks = referee.end()
   const figures = figuresOf(recorder, durationMs)
   const timed = scenario.timed !== false
+  if (stats.desyncs > 0) {
+    work.find(
+      'warning',
+      `${stats.desyncs} times bytes came that nobody had asked for.`,
+      'Another program may be talking to this Blender through the same add-on, or the add-on speaks out of turn.',
+    )
+  }
   const { findings } = work
   return {
     name: scenario.name,

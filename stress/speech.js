@@ -10,6 +10,7 @@
  * @property {string} ping answered with anything; carries no mark
  * @property {number} inFlight commands on one Blender at a time, as the pool keeps to; Infinity: any number
  * @property {number} port
+ * @property {number} [connections] that one Blender serves at a time
  * @property {boolean} [perRequest] every command has a connection of its own
  */
 
@@ -36,7 +37,13 @@ const ROWS = {
     inFlight: 1,
     port: 9876,
   },
-  'blender-ai-mcp': { ask: 'scene.inspect_object', ping: 'ping', inFlight: Infinity, port: 8765 },
+  'blender-ai-mcp': {
+    ask: 'scene.inspect_object',
+    ping: 'ping',
+    inFlight: Infinity,
+    port: 8765,
+    connections: 1,
+  },
   'blender-mcp-pro': {
     code: 'execute_python',
     ping: 'get_scene_info',
@@ -84,6 +91,11 @@ class Speech {
   /** Whether every command has a connection of its own. */
   get perRequest() {
     return this.#row.perRequest === true
+  }
+
+  /** Connections that one Blender serves at a time. */
+  get connections() {
+    return this.#row.connections ?? Infinity
   }
 
   /** Commands that run on one Blender at a time. */

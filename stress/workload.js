@@ -84,7 +84,7 @@ class Workload {
 
   /** @param {'good' | 'warning'} level @param {string} text @param {string} [advice] */
   find(level, text, advice) {
-    this.findings.push({ level, text, ...(advice && { advice }) })
+    this.findings.push({ level, text, ...(advice && level !== 'good' && { advice }) })
   }
 
   /**

@@ -99,7 +99,7 @@ function overview({ scenarios }) {
     const ms = (/** @type {number} */ value) => figure(Number(value.toPrecision(3)))
     return `<tr><td><a href="#${escaped(name)}">${escaped(title)}</a></td><td>${badge(verdict.level)}</td>
 <td>${operations}</td><td>${figure(successPercent)}</td><td>${Math.round(operationsPerSecond)}</td>
-<td>${timed ? ms(ownMeanMs) : '–'}</td><td>${ms(outMeanMs)}</td><td>${ms(lineMeanMs)}</td>
+<td${timed ? '' : ' class="soft" title="not judged"'}>${ms(ownMeanMs)}</td><td>${ms(outMeanMs)}</td><td>${ms(lineMeanMs)}</td>
 <td>${ms(latency.answer.p50)}</td><td>${ms(latency.answer.p99)}</td><td>${kept.length} / ${looked.length}</td></tr>`
   })
   return `<div class="wide"><table>

@@ -61,7 +61,7 @@ function figures({ figures: all, pool, timed, maxConnections }) {
     ['Success', `${figure(all.successPercent)} <small>%</small>`],
     ['Timeouts', `${all.timeouts}`],
     ['Throughput', `${figure(all.operationsPerSecond)} <small>per s</small>`],
-    ['The pool’s own', timed ? ms(all.ownMeanMs) : '<small>not judged</small>'],
+    ['The pool’s own', `${ms(all.ownMeanMs)}${timed ? '' : ' <small>(not judged)</small>'}`],
     ['Blender and holder', ms(all.outMeanMs)],
     ['Waited in line', ms(all.lineMeanMs)],
     ['Slow, > 100 ms', `${all.slow} <small>${all.verySlow} > 500 ms</small>`],

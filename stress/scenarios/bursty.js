@@ -21,14 +21,12 @@ module.exports = {
       if (burst < BURSTS - 1) await work.pause(PAUSE_MS)
     }
     if (work.perRequest || work.over) return
-    const { created } = work.pool.stats()
+    const { created, closed } = work.pool.stats()
     const text = `${created} connections served ${BURSTS} bursts; ${connections} are allowed.`
-    if (created <= connections) work.find('good', text)
-    else
-      work.find(
-        'warning',
-        text,
-        'Raise idleTimeoutMs, or set minConnections to 20–30 % of the maximum.',
-      )
+    const advice =
+      closed.error > 0
+        ? 'Connections broke off, and were opened anew: see the events and what Blender says.'
+        : 'Raise idleTimeoutMs, or set minConnections to 20–30 % of the maximum.'
+    work.find(created <= connections ? 'good' : 'warning', text, advice)
   },
 }

@@ -17,13 +17,8 @@ module.exports = {
     const { created } = work.pool.stats()
     if (work.perRequest || work.over) return
     const text = `${created} connections were opened for ${all} calls; ${connections} are allowed.`
-    if (created <= connections) work.find('good', text)
-    else {
-      work.find(
-        'warning',
-        text,
-        'Connections broke off, and were opened anew: see what closed them.',
-      )
-    }
+    const advice =
+      'Connections broke off, and were opened anew: see the events and what Blender says.'
+    work.find(created <= connections ? 'good' : 'warning', text, advice)
   },
 }
