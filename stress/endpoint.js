@@ -3,9 +3,8 @@
 // What the pool is put under load against: Blenders that were named, or a simulator in a process of its own. It
 // finds out what they speak, how a mark comes back from them and how long an answer takes when nobody is waiting.
 
-const { fork } = require('node:child_process')
-const path = require('node:path')
 const { ConnectionPool } = require('..')
+const { SimulatorProcess } = require('./simulator-process')
 const { ROWS, Speech, WAYS } = require('./speech')
 
 const ANSWER_MS = 10_000
@@ -29,14 +28,15 @@ const CALIBRATION_MS = 2000
 
 /**
  * @param {{ endpoints: string[], dialect: string, allowRemote: boolean, seed: number }} settings
+ * @param {AbortSignal} signal
  * @returns {Promise<Endpoint>}
  */
-async function openEndpoint(settings) {
-  return settings.endpoints.length > 0 ? given(settings) : simulated(settings)
+async function openEndpoint(settings, signal) {
+  return settings.endpoints.length > 0 ? given(settings, signal) : simulated(settings, signal)
 }
 
-/** @param {Parameters<typeof openEndpoint>[0]} settings @returns {Promise<Endpoint>} */
-async function given({ endpoints, dialect, allowRemote }) {
+/** @param {Parameters<typeof openEndpoint>[0]} settings @param {AbortSignal} signal @returns {Promise<Endpoint>} */
+async function given({ endpoints, dialect, allowRemote }, signal) {
   const options = (/** @type {string} */ speaks) => ({
     endpoints: endpoints.map((address) => withPort(address, speaks)),
     dialect: /** @type {import('..').DialectName} */ (speaks),
@@ -46,7 +46,7 @@ async function given({ endpoints, dialect, allowRemote }) {
   try {
     const dialects = new Set()
     for (const { name } of pool.endpoints()) {
-      const asked = { endpoint: name, timeoutMs: ANSWER_MS }
+      const asked = { endpoint: name, timeoutMs: ANSWER_MS, signal }
       dialects.add(await pool.use(async (held) => held.dialect, asked))
     }
     if (dialects.size > 1) {
@@ -55,7 +55,7 @@ async function given({ endpoints, dialect, allowRemote }) {
       )
     }
     const [speaks] = dialects
-    const { speech, plainMs } = await listen(pool, speaks, speaks === 'worker')
+    const { speech, plainMs } = await listen(pool, speaks, speaks === 'worker', signal)
     return {
       kind: 'given',
       title: endpoints.join(', '),
@@ -78,10 +78,10 @@ function withPort(address, dialect) {
   return bare ? `${address}:${row?.port ?? 9876}` : address
 }
 
-/** @param {Parameters<typeof openEndpoint>[0]} settings @returns {Promise<Endpoint>} */
-async function simulated({ dialect, seed }) {
+/** @param {Parameters<typeof openEndpoint>[0]} settings @param {AbortSignal} signal @returns {Promise<Endpoint>} */
+async function simulated({ dialect, seed }, signal) {
   const speaks = /** @type {import('..').DialectName} */ (dialect === 'auto' ? 'worker' : dialect)
-  const child = new Child()
+  const child = new SimulatorProcess()
   /** @param {{ simulator?: object, faults?: object[] }} scenario */
   const open = async ({ simulator = {}, faults = [] }) => {
     const options = { dialect: speaks, seed, beatMs: 2, ...simulator }
@@ -90,7 +90,7 @@ async function simulated({ dialect, seed }) {
   }
   try {
     const pool = new ConnectionPool({ ...(await open({})), maxConnections: 1 })
-    const { speech, plainMs } = await listen(pool, speaks, true).finally(() => pool.close())
+    const { speech, plainMs } = await listen(pool, speaks, true, signal).finally(() => pool.close())
     return {
       kind: 'simulator',
       title: `the bundled simulator, speaking ${speaks}`,
@@ -112,15 +112,16 @@ async function simulated({ dialect, seed }) {
  * @param {ConnectionPool} pool
  * @param {import('..').DialectName} dialect
  * @param {boolean} mayBlock
+ * @param {AbortSignal} signal
  */
-async function listen(pool, dialect, mayBlock) {
+async function listen(pool, dialect, mayBlock, signal) {
   for (const way of WAYS) {
     const row = ROWS[dialect]
     if (way !== 'ping' && row[way] === undefined) continue
     const speech = new Speech(dialect, way, mayBlock)
     const answers = async () => {
       const mark = speech.mark()
-      const reply = await pool.execute(speech.command(mark), { timeoutMs: ANSWER_MS })
+      const reply = await pool.execute(speech.command(mark), { timeoutMs: ANSWER_MS, signal })
       return speech.complaint(reply, mark) === null
     }
     // One that breaks off now and then is what this tool is for.
@@ -133,53 +134,6 @@ async function listen(pool, dialect, mayBlock) {
     return { speech, plainMs: commandMs.p50 }
   }
   throw new Error(`${dialect} answered none of the commands that change nothing.`)
-}
-
-/** The process the simulator runs in. */
-class Child {
-  #process
-  #exited
-  #asked = 0
-  /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
-  #waiting = new Map()
-
-  constructor() {
-    this.#process = fork(path.join(__dirname, 'simulated.js'), {
-      // What a test runner or a debugger gives its own processes is of no use there.
-      execArgv: [],
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    })
-    this.#process.on('message', (/** @type {any} */ { id, value, error }) => {
-      const waiter = this.#waiting.get(id)
-      this.#waiting.delete(id)
-      if (error === undefined) waiter?.resolve(value)
-      else waiter?.reject(new Error(`the simulator: ${error}`))
-    })
-    this.#exited = new Promise((resolve) => {
-      const gone = (/** @type {unknown} */ why) => {
-        const error = new Error(`the simulator's process ended (${why})`)
-        for (const { reject } of this.#waiting.values()) reject(error)
-        this.#waiting.clear()
-        resolve(undefined)
-      }
-      this.#process.once('exit', gone)
-      this.#process.once('error', gone)
-    })
-  }
-
-  /** @param {string} request @param {object} [given] @returns {Promise<any>} */
-  ask(request, given) {
-    return new Promise((resolve, reject) => {
-      const id = ++this.#asked
-      this.#waiting.set(id, { resolve, reject })
-      this.#process.send({ id, request, given }, (error) => error && reject(error))
-    })
-  }
-
-  async stop() {
-    if (this.#process.connected) this.#process.disconnect()
-    await this.#exited
-  }
 }
 
 module.exports = { openEndpoint }

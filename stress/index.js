@@ -23,7 +23,7 @@ async function run(values) {
   try {
     await writable(output)
     progress.note(progress.ink('bold', 'blender-pool stress'))
-    endpoint = await openEndpoint(settings).catch(explained)
+    endpoint = await openEndpoint(settings, interruption.signal).catch(explained)
     progress.note(
       `Against ${endpoint.title}; a plain command takes ${endpoint.plainMs.toFixed(1)} ms. Seed ${settings.seed}.`,
     )

@@ -14,7 +14,7 @@ const OPTIONS = [
   { name: 'dialect', kind: 'oneOf', values: DIALECTS, fallback: 'auto' },
   { name: 'connections', kind: 'whole', least: 1, most: 256, fallback: 4 },
   { name: 'callers', kind: 'whole', least: 1, most: 10_000, fallback: 100 },
-  { name: 'operations', kind: 'whole', least: 10, most: 1_000_000, fallback: 500 },
+  { name: 'operations', kind: 'whole', least: 10, most: 100_000, fallback: 500 },
   { name: 'duration', kind: 'number', least: 0.1, most: 3600, fallback: 4 },
   { name: 'seed', kind: 'whole', least: 0, most: 0xffff_ffff },
   { name: 'report', kind: 'file', fallback: true },

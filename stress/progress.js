@@ -71,7 +71,7 @@ class Progress {
     this.#draw()
   }
 
-  /** @param {import('./session').Played} played */
+  /** @param {import('./play').Played} played */
   end({ title, verdict, figures, timed }) {
     this.#stop()
     const { operations, ownMeanMs, latency } = figures

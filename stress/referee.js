@@ -3,44 +3,13 @@
 // The race checks. The referee is told of every step of every caller, looks at the pool's own word for it at each
 // of them, and compares the two; at the end it counts the slots by taking them all. It never helps the pool.
 
-/**
- * @typedef {object} Check
- * @property {string} name
- * @property {string} title
- * @property {number} checked how often it was looked at; 0: it could not be
- * @property {number} failures
- * @property {string[]} examples of what was found, the first few
- */
-
-const TITLES = {
-  oneHolder: 'No two holders ever have one connection',
-  withinMax: 'Never more connections than allowed, by the pool’s own word',
-  serverSockets: 'Never more sockets than allowed, counted at the server',
-  ownReply: 'Every reply belongs to its own command',
-  settledOnce: 'Every call settles exactly once',
-  inOrder: 'First come, first served',
-  statesAgree: 'connections() and stats() agree, and every state is a known one',
-  noSlotLost: 'No slot is lost: at rest all of them can be acquired again',
-  totals: 'The pool’s totals are what was counted outside',
-  ranOnce: 'Every command ran once at the server, and no other',
-  noUnhandled: 'No unhandled rejection, no uncaught exception',
-}
+const { Checks } = require('./checks')
 
 const STATES = new Set(['created', 'initializing', 'idle', 'inUse', 'unusable', 'closed'])
-const EXAMPLES = 3
-
-/** @typedef {keyof typeof TITLES} CheckName */
-
 class Referee {
   #pool
   #max
-  /** @type {Map<string, Check>} */
-  #checks = new Map(
-    Object.entries(TITLES).map(([name, title]) => [
-      name,
-      { name, title, checked: 0, failures: 0, examples: [] },
-    ]),
-  )
+  #checks = new Checks()
   /** Connections that callers hold. @type {Set<number>} */
   #held = new Set()
   /** Connections that are out, by the pool's events. @type {Set<number>} */
@@ -97,17 +66,9 @@ class Referee {
     })
   }
 
-  /**
-   * @param {CheckName} name
-   * @param {boolean} holds
-   * @param {() => string} found what was seen instead
-   */
+  /** @type {Checks['expect']} */
   expect(name, holds, found) {
-    const check = /** @type {Check} */ (this.#checks.get(name))
-    check.checked++
-    if (holds) return
-    check.failures++
-    if (check.examples.length < EXAMPLES) check.examples.push(found())
+    this.#checks.expect(name, holds, found)
   }
 
   /**
@@ -264,17 +225,16 @@ class Referee {
     }
   }
 
-  /** @returns {Check[]} */
+  /** Looks no more, and tells what it found. */
   end() {
     process.off('unhandledRejection', this.#onUnhandled)
     process.off('uncaughtException', this.#onUnhandled)
-    const unhandled = /** @type {Check} */ (this.#checks.get('noUnhandled'))
-    unhandled.checked++
-    return [...this.#checks.values()]
+    this.expect('noUnhandled', true, () => '')
+    return this.#checks.all()
   }
 }
 
 /** How long what is under way may take to come to rest, and a slot to be acquired. */
 const REST_MS = 7000
 
-module.exports = { Referee, TITLES }
+module.exports = { Referee }

@@ -26,7 +26,7 @@ class Workload {
   #sleepers = new Set()
   /** Marks of commands that were answered. @type {string[]} */
   answered = []
-  /** What the scenario itself has found out. @type {{ level: 'good' | 'warning', text: string, advice?: string }[]} */
+  /** What the scenario itself has found out. @type {import('./verdict').Reason[]} */
   findings = []
 
   /**
@@ -84,7 +84,12 @@ class Workload {
 
   /** @param {'good' | 'warning'} level @param {string} text @param {string} [advice] */
   find(level, text, advice) {
-    this.findings.push({ level, text, ...(advice && level !== 'good' && { advice }) })
+    this.findings.push({
+      about: 'finding',
+      level,
+      text,
+      ...(advice && level !== 'good' && { advice }),
+    })
   }
 
   /**

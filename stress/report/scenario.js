@@ -4,7 +4,7 @@
 
 const { barChart, escaped, figure, lineChart, percentileChart, stackChart } = require('./chart')
 
-/** @typedef {import('../session').Played} Played */
+/** @typedef {import('../play').Played} Played */
 
 const LATENCIES = /** @type {const} */ ([
   { key: 'own', name: 'the pool’s own', color: 'blue' },
