@@ -42,7 +42,9 @@ async function given({ endpoints, dialect, allowRemote }, signal) {
     dialect: /** @type {import('..').DialectName} */ (speaks),
     allowRemote,
   })
-  const pool = new ConnectionPool({ ...options(dialect), maxConnections: endpoints.length })
+  // Somebody waits for the first word: nobody there is told at once.
+  const patience = { maxConnections: endpoints.length, connectRetryMs: 0 }
+  const pool = new ConnectionPool({ ...options(dialect), ...patience })
   try {
     const dialects = new Set()
     for (const { name } of pool.endpoints()) {

@@ -20,6 +20,7 @@ const STUCK_MS = 15_000
  * @typedef {object} Parts what a test may replace
  * @property {(options: import('..').PoolOptions) => import('..').ConnectionPool} [createPool]
  * @property {number} [stuckMs]
+ * @property {number} [restMs]
  */
 
 /**
@@ -41,7 +42,11 @@ const STUCK_MS = 15_000
  * @param {Around} around
  */
 async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
-  const { createPool = (options) => new ConnectionPool(options), stuckMs = STUCK_MS } = parts
+  const {
+    createPool = (options) => new ConnectionPool(options),
+    stuckMs = STUCK_MS,
+    restMs,
+  } = parts
   const { speech } = endpoint
   const opened = await endpoint.open(scenario)
   const own = scenario.pool(room)
@@ -58,7 +63,7 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
   }
   const pool = createPool(options)
   const recorder = new Recorder()
-  const referee = new Referee(pool, max)
+  const referee = new Referee(pool, max, restMs)
   recorder.watch(pool)
   recorder.sample(() => referee.look())
   const line = new Line(placesOf(pool, max, scenario.by === 'execute' ? speech.inFlight : Infinity))

@@ -5,10 +5,12 @@
 
 const { Checks } = require('./checks')
 
+const REST_MS = 7000
 const STATES = new Set(['created', 'initializing', 'idle', 'inUse', 'unusable', 'closed'])
 class Referee {
   #pool
   #max
+  #restMs
   #checks = new Checks()
   /** Connections that callers hold. @type {Set<number>} */
   #held = new Set()
@@ -36,10 +38,15 @@ class Referee {
   #onUnhandled = (/** @type {any} */ error) =>
     this.expect('noUnhandled', false, () => String(error?.stack ?? error).split('\n')[0])
 
-  /** @param {import('..').ConnectionPool} pool @param {number} max */
-  constructor(pool, max) {
+  /**
+   * @param {import('..').ConnectionPool} pool
+   * @param {number} max
+   * @param {number} [restMs] how long what is under way may take to come to rest, and a slot to be acquired
+   */
+  constructor(pool, max, restMs = REST_MS) {
     this.#pool = pool
     this.#max = max
+    this.#restMs = restMs
     this.#watch(pool)
     process.on('unhandledRejection', this.#onUnhandled)
     process.on('uncaughtException', this.#onUnhandled)
@@ -177,7 +184,7 @@ class Referee {
 
   /** Waits until nothing is under way; a reply that nobody waits for is still read for a while. */
   async #atRest() {
-    const until = performance.now() + REST_MS
+    const until = performance.now() + this.#restMs
     for (;;) {
       const stats = this.look()
       const busy = stats.inUse + stats.connecting + stats.unusable + stats.waiting
@@ -195,7 +202,7 @@ class Referee {
       this.#pool.endpoints().reduce((sum, { max }) => sum + max, 0),
     )
     const asked = Array.from({ length: wanted }, () =>
-      this.follow(this.#pool.acquire({ timeoutMs: REST_MS })),
+      this.follow(this.#pool.acquire({ timeoutMs: this.#restMs })),
     )
     const got = await Promise.allSettled(asked)
     const held = got.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -233,8 +240,5 @@ class Referee {
     return this.#checks.all()
   }
 }
-
-/** How long what is under way may take to come to rest, and a slot to be acquired. */
-const REST_MS = 7000
 
 module.exports = { Referee }
