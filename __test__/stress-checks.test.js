@@ -15,7 +15,7 @@ const broken = require('./support/broken-pools')
 
 const UNWATCHED = { begin() {}, during() {}, end() {} }
 /** A pool that is broken need not be waited for. */
-const SHORT = { stuckMs: 700, restMs: 700 }
+const SHORT = { stuckMs: 1500, restMs: 700 }
 const forever = new AbortController().signal
 
 let endpoint
