@@ -66,16 +66,24 @@ test('help and version are told on stdout', async () => {
 })
 
 test('what cannot be run is told with what to do, and ends with 4', async () => {
-  const [nobody, remote, nowhere] = await Promise.all([
+  const [nobody, nowhere] = await Promise.all([
     command(['stress', '--endpoint', '127.0.0.1:1']),
-    command(['stress', '--endpoint', 'example.com:9876']),
     command(['stress', '--report', join(folder, 'missing', 'report.html')]),
   ])
-  expect([nobody.code, remote.code, nowhere.code]).toEqual([4, 4, 4])
+  expect([nobody.code, nowhere.code]).toEqual([4, 4])
   expect(nobody.stderr).toContain('ERR_POOL_CONNECT')
   expect(nobody.stderr).toContain('Nothing listens there.')
-  expect(remote.stderr).toContain('--allow-remote')
   expect(nowhere.stderr).toContain('--no-report')
+})
+
+test('an endpoint that is none, or not allowed, is told and ends with 2', async () => {
+  const [none, remote] = await Promise.all([
+    command(['stress', '--endpoint', 'http://127.0.0.1:9876']),
+    command(['stress', '--endpoint', 'example.com:9876']),
+  ])
+  expect([none.code, remote.code]).toEqual([2, 2])
+  expect(none.stderr).toContain('--endpoint "http://127.0.0.1:9876"')
+  expect(remote.stderr).toContain('Add --allow-remote')
 })
 
 describe('a run of every scenario against the bundled simulator', () => {

@@ -65,7 +65,7 @@ main(process.argv.slice(2)).then(
     process.exitCode = code
   },
   (error) => {
-    const usage = error instanceof UsageError
+    const usage = error instanceof UsageError || error.code === 'ERR_POOL_INVALID_OPTION'
     process.exitCode = usage ? 2 : 4
     process.stderr.write(`${error.message}${error.code ? ` (${error.code})` : ''}\n`)
     if (error.advice) process.stderr.write(`${error.advice}\n`)

@@ -86,17 +86,13 @@ async function writable({ report, json }) {
 
 /** The pool speaks of its options; here they have other names. @param {any} error @returns {never} */
 function explained(error) {
-  if (
-    error?.code === 'ERR_POOL_INVALID_OPTION' &&
-    /allowRemote/.test(`${error.message} ${error.advice}`)
-  ) {
-    throw Object.assign(new Error(error.message.replaceAll('allowRemote', '--allow-remote')), {
-      code: error.code,
-      advice:
-        'Add --allow-remote if that machine is meant: its add-on runs whatever code it is sent, without a password.',
-    })
-  }
-  throw error
+  if (error?.code !== 'ERR_POOL_INVALID_OPTION') throw error
+  const remote = /allowRemote/.test(`${error.message} ${error.advice}`)
+  const message = error.message.replace(/^endpoints\[\d+\]: /, '--endpoint ')
+  const advice = remote
+    ? 'Add --allow-remote if that machine is meant: its add-on runs whatever code it is sent, without a password.'
+    : 'Give each Blender as host:port, and none of them twice.'
+  throw Object.assign(new Error(message), { code: error.code, advice })
 }
 
 /**
