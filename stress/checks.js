@@ -49,7 +49,9 @@ class Checks {
     check.checked++
     if (holds) return
     check.failures++
-    if (check.examples.length < EXAMPLES) check.examples.push(found())
+    if (check.examples.length === EXAMPLES) return
+    const example = found()
+    if (!check.examples.includes(example)) check.examples.push(example)
   }
 
   /** @returns {Check[]} */

@@ -120,7 +120,7 @@ function timeAxis(most) {
 /**
  * @param {Series[]} series points are `[seconds, value]`
  * @param {Labels} labels
- * @param {{ at: number, text: string }[]} [events] marked on the axis
+ * @param {{ from: number, to: number, text: string }[]} [events] seconds, shaded
  */
 function lineChart(series, labels, events = []) {
   const points = series.flatMap((one) => one.points)
@@ -135,10 +135,11 @@ function lineChart(series, labels, events = []) {
     const under = index === 0 ? `<path class="area ${color}" d="${area}"/>` : ''
     return `${under}<path class="line ${color}" d="M ${path}"><title>${escaped(name)}</title></path>`
   })
-  const flags = events.map(
-    ({ at, text }) =>
-      `<line class="flag" x1="${round(x(at))}" x2="${round(x(at))}" y1="${TOP}" y2="${HEIGHT - BOTTOM}"><title>${escaped(text)}</title></line>`,
-  )
+  const flags = events.map(({ from, to, text }) => {
+    const width = Math.max(2, round(x(to) - x(from)))
+    const place = `x="${round(x(from))}" y="${TOP}" width="${width}" height="${HEIGHT - TOP - BOTTOM}"`
+    return `<rect class="flag" ${place}><title>${escaped(text)}</title></rect>`
+  })
   return svg(labels, grid(marks, y) + flags.join('') + lines.join('') + times + axisNames(labels))
 }
 
@@ -191,7 +192,7 @@ const LOG_FROM = 0.01
  * @param {Labels} labels
  */
 function percentileChart(rows, labels) {
-  const left = 116
+  const left = 128
   const greatest = Math.max(1, ...rows.flatMap(({ values }) => values.map(({ ms }) => ms)))
   const decades = Math.ceil(Math.log10(greatest * 1.2)) - Math.log10(LOG_FROM)
   const x = (/** @type {number} */ ms) =>
@@ -218,10 +219,10 @@ function percentileChart(rows, labels) {
       // Names that would lie on each other are left to the tooltip and the table.
       if (at - free < 30) return told
       free = at
-      return `${told}<text class="count" x="${at}" y="${y - 9}" text-anchor="middle">${what}</text><text class="count" x="${at}" y="${y + 18}" text-anchor="middle">${figure(Number(ms.toPrecision(2)))}</text>`
+      return `${told}<text class="count" x="${at}" y="${y - 9}" text-anchor="middle">${what}</text><text class="count" x="${at}" y="${y + 18}" text-anchor="middle">${ms < LOG_FROM ? '0' : figure(Number(ms.toPrecision(2)))}</text>`
     })
     return (
-      `<text class="row" x="${left - 12}" y="${y + 4}" text-anchor="end">${escaped(name)}</text>` +
+      `<text class="row" x="${left - 20}" y="${y + 4}" text-anchor="end">${escaped(name)}</text>` +
       `<line class="range ${color}" x1="${first}" x2="${last}" y1="${y}" y2="${y}"/>${marks.join('')}`
     )
   })

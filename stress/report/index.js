@@ -32,6 +32,7 @@ function reportOf(result) {
 <header class="card">
 <div class="head"><h1>blender-pool stress</h1>${badge(verdict, 'big')}</div>
 <p class="lead">${SENTENCES[verdict ?? 'none']}${cut}</p>
+${standsOut(result)}
 ${facts(result)}
 </header>
 <section class="card">
@@ -53,6 +54,16 @@ burst of errors, or more than 10 % of the operations that lost over 50 ms to the
 </body>
 </html>
 `
+}
+
+/** The first thing wrong with each scenario that is not good. @param {Result} result */
+function standsOut({ scenarios }) {
+  const rows = scenarios.flatMap(({ name, title, verdict: { level, reasons } }) => {
+    const first = reasons.find((reason) => reason.level === level)
+    if (level === 'good' || level === null || first === undefined) return []
+    return `<li class="${level}"><a href="#${escaped(name)}">${escaped(title)}</a>: ${escaped(first.text)}</li>`
+  })
+  return rows.length === 0 ? '' : `<ul class="reasons top">${rows.join('')}</ul>`
 }
 
 /** @param {Result} result */

@@ -12,6 +12,9 @@ const LATENCIES = /** @type {const} */ ([
   { key: 'total', name: 'whole call', color: 'grey' },
 ])
 
+/** Checks that only the server's own record can settle. */
+const AT_THE_SERVER = new Set(['serverSockets', 'ranOnce'])
+
 /** From the bottom of the plot up. */
 const STATES = /** @type {const} */ ([
   { key: 'inUse', name: 'in use', color: 'blue' },
@@ -95,8 +98,9 @@ function plots({ figures: all, samples, maxConnections }) {
     const values = Object.entries({ p50, p95, p99, max }).map(([what, ms]) => ({ name: what, ms }))
     return { name, color, values }
   })
-  const events = all.bursts.map(({ at, count }) => ({
-    at: seconds(at),
+  const events = all.bursts.map(({ at, durationMs, count }) => ({
+    from: seconds(at),
+    to: seconds(at + durationMs),
     text: `a burst of ${count} errors`,
   }))
   const callers = [
@@ -180,8 +184,8 @@ function throughput(samples) {
 }
 
 /** @param {Played} played */
-function checks({ checks: all, interrupted }) {
-  const rows = all.map(({ title, checked, failures, examples }) => {
+function checks({ checks: all, interrupted, server }) {
+  const rows = all.map(({ name, title, checked, failures, examples }) => {
     const level = failures > 0 ? 'bad' : checked > 0 ? 'good' : 'none'
     const often =
       failures > 0
@@ -190,7 +194,9 @@ function checks({ checks: all, interrupted }) {
           ? `${checked} ×`
           : interrupted
             ? 'not reached'
-            : 'not in this scenario'
+            : server === null && AT_THE_SERVER.has(name)
+              ? 'only a simulator can be asked'
+              : 'not in this scenario'
     const seen = examples.map((example) => `<code>${escaped(example)}</code>`).join('')
     return `<li class="${level}"><span class="what">${escaped(title)}</span> <span class="soft">${often}</span>${seen}</li>`
   })

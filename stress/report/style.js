@@ -33,6 +33,7 @@ a { color: inherit; }
 .badge.bad { color: var(--bad); background: var(--bad-paper); }
 .badge.none { color: var(--soft); background: var(--grid); }
 .soft { color: var(--soft); }
+ul.reasons.top { margin-top: 12px; }
 .lead { margin-top: 8px; max-width: 78ch; color: var(--soft); }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 12px 28px; margin: 20px 0 0; }
 dl.facts dt { font-size: 12px; color: var(--soft); }
@@ -75,7 +76,7 @@ svg .row { font-size: 12px; }
 svg .count { font-size: 10px; }
 .grid { stroke: var(--grid); } .base { stroke: var(--grey); }
 .limit { stroke: var(--ink); stroke-dasharray: 3 3; stroke-width: 1; }
-.flag { stroke: var(--bad); stroke-width: 2; }
+.flag { fill: var(--bad); opacity: 0.16; }
 .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
 .area { stroke: none; opacity: 0.14; }
 .range { stroke-width: 3; opacity: 0.35; stroke-linecap: round; }
