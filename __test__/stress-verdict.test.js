@@ -15,7 +15,6 @@ const { dialects } = require('../lib/tables')
 const operations = (count, given = {}) =>
   Array.from({ length: count }, () => ({
     kind: 'execute',
-    meantMs: 0,
     asked: 0,
     turn: 0,
     ended: 6,

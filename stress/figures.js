@@ -14,7 +14,7 @@ const { burstsOf } = require('./bursts')
 const SLOW_MS = 100
 const VERY_SLOW_MS = 500
 const LONG_WAIT_MS = 100
-/** Of the pool's own share; the last bucket of the seed's histogram. */
+/** Of the pool's own share: the last bucket. */
 const LATE_MS = 50
 
 /**

@@ -36,7 +36,7 @@ change nothing in it.
                        detect    thundering herd, churn, bursts, contention, long operations, races
                        all       all of them (default)
   --endpoint ADDRESS   a Blender, as host:port; repeatable, all of one dialect
-  --dialect NAME       what it speaks, or what the simulator is to speak; default auto, and worker
+  --dialect NAME       what it speaks, default auto; or what the simulator is to speak, default worker
                        ${wrap(DIALECTS)}
   --connections N      the pool's maximum; default 4
   --callers N          at the same time; default 100

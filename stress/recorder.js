@@ -6,7 +6,6 @@
 /**
  * @typedef {object} Operation
  * @property {'execute' | 'hold'} kind
- * @property {number} meantMs what it is meant to take at least, in Blender or in its caller's hands
  * @property {number} asked
  * @property {number} [turn] when its turn was, in the ideal line
  * @property {number} [got] a held connection, when it was had
@@ -129,9 +128,9 @@ class Recorder {
     clearTimeout(this.#timer)
   }
 
-  /** @param {Operation['kind']} kind @param {number} meantMs @returns {Operation} */
-  begin(kind, meantMs) {
-    const operation = { kind, meantMs, asked: this.now() }
+  /** @param {Operation['kind']} kind @returns {Operation} */
+  begin(kind) {
+    const operation = { kind, asked: this.now() }
     this.operations.push(operation)
     this.#unserved.add(operation)
     return operation

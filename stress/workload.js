@@ -124,7 +124,7 @@ class Workload {
 
   /** One command through `execute`. @param {{ giveUpAfterMs?: number }} [how] */
   async execute({ giveUpAfterMs } = {}) {
-    const operation = this.#recorder.begin('execute', 0)
+    const operation = this.#recorder.begin('execute')
     this.#line.join(operation, operation.asked)
     const patience = impatience(giveUpAfterMs)
     try {
@@ -148,13 +148,12 @@ class Workload {
    * @param {object} [how]
    * @param {'acquire' | 'use'} [how.by]
    * @param {'release' | 'discard' | 'recycle' | 'twice'} [how.end] how it is given back; by `acquire` only
-   * @param {number} [how.meantMs] what the work is meant to take
    * @param {number} [how.giveUpAfterMs] its caller waits no longer for it
    * @param {boolean} [how.inOrder] its turn must not be later than that of callers who asked after it
    */
   async hold(work = () => {}, how = {}) {
-    const { by = 'acquire', meantMs = 0, giveUpAfterMs, inOrder = false } = how
-    const operation = this.#recorder.begin('hold', meantMs)
+    const { by = 'acquire', giveUpAfterMs, inOrder = false } = how
+    const operation = this.#recorder.begin('hold')
     this.#line.join(operation, operation.asked)
     const patience = impatience(giveUpAfterMs)
     const options = patience.signal ? { signal: patience.signal } : {}
@@ -186,7 +185,7 @@ class Workload {
     const asked = this.#recorder.now()
     const connection = this.pool.tryAcquire()
     if (connection === null) return
-    const operation = this.#recorder.begin('hold', 0)
+    const operation = this.#recorder.begin('hold')
     operation.asked = operation.turn = asked
     try {
       await this.#inHands(operation, connection, () => {})

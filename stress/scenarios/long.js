@@ -17,7 +17,7 @@ module.exports = {
     const every = Math.max(1, Math.floor(operations / longs))
     await work.share(callers, operations, (index) =>
       index % every === 0
-        ? work.hold(({ say }) => say().then(() => work.pause(LONG_MS)), { meantMs: LONG_MS })
+        ? work.hold(({ say }) => say().then(() => work.pause(LONG_MS)))
         : work.hold(({ say }) => say()),
     )
   },

@@ -21,13 +21,8 @@ module.exports = {
     const slowAfter = performance.now() + durationMs / 2
     let verySlow = 1
     work.expect(Math.ceil((durationMs / 25) * most))
-    const slowly = (/** @type {number} */ meantMs) =>
-      work.hold(
-        ({ say }) => (work.mayBlock ? say(meantMs) : say().then(() => work.pause(meantMs))),
-        {
-          meantMs,
-        },
-      )
+    const slowly = (/** @type {number} */ ms) =>
+      work.hold(({ say }) => (work.mayBlock ? say(ms) : say().then(() => work.pause(ms))))
     const caller = async () => {
       while (performance.now() < until && !work.over) {
         if (verySlow > 0 && performance.now() > slowAfter) {
