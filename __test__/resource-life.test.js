@@ -79,8 +79,8 @@ test('of a thousand errors only the last are kept', async () => {
       global.gc()
       return process.memoryUsage().heapUsed
     }
-    const before = await fail(600)
-    const grown = (await fail(1_200)) - before
+    const before = await fail(300)
+    const grown = (await fail(600)) - before
     await pool.close()
     report({ grown })
   `)

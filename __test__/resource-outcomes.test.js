@@ -481,7 +481,7 @@ const ROWS = {
 }
 
 const { text } = pages().find(({ name }) => name === 'resource-pool.md')
-const rows = [...text.matchAll(/^\| `(create|validate|destroy)` \| (.+?) \|/gm)]
+const rows = [...text.matchAll(/^\| `(create|validate|destroy)` \| ([^|]+) \|(?: [^|]+ \|){3}$/gm)]
 
 test.each(rows.map(([, what, does]) => `${what} ${does}`))('%s', async (row) => {
   await ROWS[row]()

@@ -221,15 +221,16 @@ describe('child processes', () => {
     expect(shouted.map((line) => line.replace(/^\d+ /, ''))).toEqual(
       words.map((word) => (word === 'die' ? 'the process has died' : word.toUpperCase())),
     )
-    expect(new Set(shouted.map((line) => line.split(' ')[0])).size).toBeGreaterThan(1)
+    expect(started.length).toBeGreaterThan(1)
     // One that dies while nobody looks.
     const idle = started.find((shouter) => shouter.isAlive())
     const exited = once(idle.child, 'exit')
-    const unhealthy = nextEvent(pool, 'connectionClosed')
+    // What was thrown away before may be told of at this very moment.
+    const unhealthy = nextEvent(pool, 'connectionClosed', ({ reason }) => reason === 'unhealthy')
     idle.child.kill('SIGKILL')
     await exited
     await pool.checkHealth()
-    expect(await unhealthy).toMatchObject({ reason: 'unhealthy' })
+    await unhealthy
     expect(await shout('again')).toMatch(/ AGAIN$/)
     await pool.close()
     expect(started.every((shouter) => !shouter.isAlive())).toBe(true)

@@ -109,6 +109,7 @@ impl NativePool {
         let sink = Arc::new(PoolSink {
             queue: outbox.queue.clone(),
             pool: pool_number,
+            owed: Arc::default(),
             closers: Mutex::default(),
         });
         let kind =

@@ -231,7 +231,6 @@ impl Face for Resources {
         if resource.closing.swap(true, SeqCst) {
             return;
         }
-        resource.checking.store(0, SeqCst);
         let (engine, id, limit) = (self.engine.clone(), resource.id, self.destroy_timeout);
         let overdue = self.runtime.spawn(async move {
             sleep(limit).await;
