@@ -85,8 +85,7 @@ class Runs {
   #begin(fn, call) {
     const run = new Run(this, fn, call.key)
     run.ticket = this.#outbox.nextTicket()
-    // Behind those whose permit is on its way: they came before.
-    const answer = this.native.permit(run.ticket, call.priority, this.#unheard > 0)
+    const answer = this.native.permit(run.ticket, call.priority)
     if (typeof answer === 'string') throw this.error(refusal(JSON.parse(answer), this.figures()))
     if (answer < 0) {
       const permit = -1 - answer

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use blender_pool::conn::Reply;
 use blender_pool::fault::{Code, Fault};
 use blender_pool::pool::line::AGEING;
-use blender_pool::pool::{AnyPool, Cancelled, CloseReport, Held, Lease, LeaseInfo, Limiter, Sink};
+use blender_pool::pool::{
+    AnyPool, CallOptions, Cancelled, CloseReport, Held, Lease, LeaseInfo, Limiter, Sink,
+};
 use blender_pool::wire::Dialect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -29,6 +32,8 @@ enum News {
 struct Inbox {
     news: Mutex<Vec<(u64, Instant, News)>>,
     closed: Mutex<Option<CloseReport>>,
+    /// A permit that is there at once comes by its ticket.
+    owes: AtomicBool,
 }
 
 impl Inbox {
@@ -48,6 +53,10 @@ impl Sink for Inbox {
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
         self.note(ticket, News::Granted(lease.lease));
+    }
+
+    fn owes_a_lease(&self) -> bool {
+        self.owes.load(SeqCst)
     }
 
     fn fault(&self, ticket: u64, fault: Fault) {
@@ -195,7 +204,9 @@ impl World {
         self.last += 1;
         let now = Instant::now();
         let could = self.waiting.is_empty() && self.next(now) == Some(now);
-        match self.limiter.permit(self.last, priority, in_turn).unwrap() {
+        self.inbox.owes.store(in_turn, SeqCst);
+        let options = CallOptions { priority, ..CallOptions::default() };
+        match self.limiter.acquire(self.last, &options).unwrap() {
             Held::Now(info) => {
                 assert!(could && !in_turn);
                 self.ahead.push(info.lease);
@@ -416,7 +427,7 @@ fn a_full_queue_counts_those_who_wait_for_the_rate() {
         let mut world = World::new(options);
         world.ask(0, false);
         world.ask(0, false);
-        let refused = world.limiter.permit(99, 0, false).unwrap_err();
+        let refused = world.limiter.acquire(99, &CallOptions::default()).unwrap_err();
         assert_eq!(refused.code(), Code::QueueFull);
         world.come_to_rest().await;
     });
@@ -461,7 +472,10 @@ fn closing_waits_for_permits_and_takes_them_when_its_time_is_over() {
         world.limiter.close(Some(SECOND));
         let news = world.inbox.take();
         assert!(matches!(news[..], [(3, _, News::Refused(Code::Closed))]));
-        assert_eq!(world.limiter.permit(9, 0, false).unwrap_err().code(), Code::Closed);
+        assert_eq!(
+            world.limiter.acquire(9, &CallOptions::default()).unwrap_err().code(),
+            Code::Closed
+        );
         world.limiter.release(ahead).unwrap();
         sleep(SECOND - MS).await;
         settle().await;
