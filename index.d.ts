@@ -999,7 +999,7 @@ export interface LimiterCloseReport {
 
 /**
  * So many at a time, so many starts within a second and a minute: for whatever is to be called, and called
- * no more often than that. It opens nothing, and holds the process only while a run waits.
+ * no more often than that. It opens nothing, and holds the process only while somebody waits.
  *
  * @example
  * const limiter = new Limiter({ maxConcurrent: 4, requestsPerSecond: 10 })

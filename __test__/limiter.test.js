@@ -68,6 +68,30 @@ describe('a run', () => {
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
   })
 
+  test("leaves an error alone that is another limiter's or pool's", async () => {
+    const inner = limiterOf({ queueTimeoutMs: 1 })
+    const outer = limiterOf({ maxConcurrent: 2 })
+    const first = work()
+    const running = inner.run(first.fn)
+    let stack
+    const fn = async () => {
+      try {
+        await inner.run(() => 1)
+      } catch (error) {
+        stack = error.stack
+        throw error
+      }
+    }
+    const error = await outer.run(fn).catch((error) => error)
+    expect(error.code).toBe('ERR_POOL_ACQUIRE_TIMEOUT')
+    expect(error.stack).toBe(stack)
+    const signal = AbortSignal.abort(error)
+    await expect(outer.run(fn, { signal })).rejects.toBe(error)
+    expect(error.stack).toBe(stack)
+    first.finish()
+    await running
+  })
+
   test('gives its function a signal, unless that can see none', async () => {
     const limiter = limiterOf()
     const given = [

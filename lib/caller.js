@@ -4,7 +4,6 @@
 
 const { clearTimeout, setTimeout } = require('node:timers')
 const { unwatch, watch } = require('./abort')
-const { PoolError } = require('./pool-error')
 
 /** @typedef {import('./run').Run} Run */
 
@@ -14,6 +13,7 @@ class Caller {
   /** @type {NodeJS.Timeout | undefined} */
   #timer = undefined
   #failed = false
+  #isRefusal = false
   /** @type {any} */
   #outcome = undefined
   #tell = () => {}
@@ -39,7 +39,7 @@ class Caller {
     await this.#told
     if (!this.#failed) return this.#outcome
     // The line that called is a frame of this moment, not of the one in which the error was made.
-    if (this.#outcome instanceof PoolError) Error.captureStackTrace(this.#outcome)
+    if (this.#isRefusal) Error.captureStackTrace(this.#outcome)
     throw this.#outcome
   }
 
@@ -48,8 +48,14 @@ class Caller {
     this.#settle(false, value)
   }
 
-  /** @param {any} error */
+  /** @param {any} error whoever's it is */
   reject(error) {
+    this.#settle(true, error)
+  }
+
+  /** @param {import('./pool-error').PoolError} error the limiter's own, made for this caller */
+  refuse(error) {
+    this.#isRefusal = true
     this.#settle(true, error)
   }
 
@@ -65,7 +71,7 @@ class Caller {
   #timeOut(timeoutMs) {
     const error = this.#run.owner.error(this.#run.outOfTime(timeoutMs))
     this.#run.owner.counts.timeouts++
-    this.reject(error)
+    this.refuse(error)
     this.#run.leave(this, error)
   }
 

@@ -150,9 +150,9 @@ class Run {
       if (this.#stage === WAITING) this.grant(slot, generation)
       else this.owner.release(slot, generation)
     } else if (this.#stage === WAITING) {
-      const fault = JSON.parse(payload)
+      // Whoever clears or closes turns it away before native code does: its time is over.
       this.owner.counts.timeouts += this.#callers.size
-      this.turnAway(queueTimeout(fault, this.owner.figures()))
+      this.turnAway(queueTimeout(JSON.parse(payload), this.owner.figures()))
     }
     this.owner.heard()
     this.#go()
@@ -167,7 +167,7 @@ class Run {
     const callers = [...this.#callers]
     this.#callers.clear()
     this.#endEarly()
-    for (const caller of callers) caller.reject(this.owner.error(fault))
+    for (const caller of callers) caller.refuse(this.owner.error(fault))
     return callers.length
   }
 
@@ -177,7 +177,7 @@ class Run {
    */
   cut(fault) {
     const error = this.owner.error(fault)
-    for (const caller of this.#callers) caller.reject(this.owner.error(fault))
+    for (const caller of this.#callers) caller.refuse(this.owner.error(fault))
     this.#callers.clear()
     this.#controller?.abort(error)
   }
