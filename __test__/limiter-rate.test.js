@@ -48,8 +48,10 @@ test('callers who come and go anyhow, and a thread that is busy, never make it o
     (requestsPerSecond) => new Limiter({ maxConcurrent: 9, requestsPerSecond }),
   )
   const starts = limits.map(() => [])
+  const asked = limits.map(() => 0)
   const all = []
   const ask = (at) => {
+    asked[at]++
     const controller = new AbortController()
     const slow = random.is(0.1)
     const late = random.is(0.3)
@@ -64,7 +66,7 @@ test('callers who come and go anyhow, and a thread that is busy, never make it o
     if (random.is(0.05)) controller.abort()
   }
   const until = performance.now() + 2_500
-  while (performance.now() < until) {
+  while (performance.now() < until || asked.some((count, at) => count < 3 * limits[at])) {
     const at = random.between(0, 1)
     const count = random.is(0.1) ? 12 : 1
     for (let one = 0; one < count; one++) if (limiters[at].stats().waiting < 30) ask(at)
