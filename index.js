@@ -4,5 +4,7 @@
 
 exports.ConnectionPool = require('./lib/connection-pool').ConnectionPool
 exports.PooledConnection = require('./lib/pooled-connection').PooledConnection
+exports.PooledResource = require('./lib/pooled-resource').PooledResource
+exports.ResourcePool = require('./lib/resource-pool').ResourcePool
 exports.PoolError = require('./lib/pool-error').PoolError
 exports.deliveredOf = require('./lib/delivery').deliveredOf

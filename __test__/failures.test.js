@@ -294,11 +294,12 @@ describe('a reply', () => {
       socket.write(type === 'odd' ? bytes : workerReply(id, params))
     })
     const pool = newPool({ endpoints: server.address, dialect: 'worker' })
-    await faultOf(pool.execute('odd'), {
+    const { details } = await faultOf(pool.execute('odd'), {
       code: 'ERR_POOL_PROTOCOL',
       delivered: 'yes',
       retryable: false,
     })
+    expect(details.received).toBe(Buffer.from(bytes).toString().trimEnd())
     await expectWorking(pool)
   })
 

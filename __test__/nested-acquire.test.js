@@ -6,7 +6,7 @@
 
 const v8 = require('node:v8')
 const vm = require('node:vm')
-const { leaseOf } = require('../lib/pooled-connection')
+const { leaseOf } = require('../lib/held')
 const { closedPort, newPool, simulator } = require('./support/stage')
 const { eventually, outcome, turn } = require('./support/arena')
 

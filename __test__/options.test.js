@@ -82,7 +82,10 @@ describe('options left out', () => {
   })
 
   test('take the defaults of the table', () => {
-    const { values, changed } = readOptions({ maxWaiting: null, maxConnections: undefined })
+    const { values, changed } = readOptions('ConnectionPool', {
+      maxWaiting: null,
+      maxConnections: undefined,
+    })
     expect(changed).toEqual({})
     for (const row of table.values()) {
       if (row.kind !== 'endpoints') expect(values[row.name]).toEqual(row.default)
@@ -91,22 +94,29 @@ describe('options left out', () => {
 
   test('are told apart from those that were given', () => {
     const given = { endpoints: 'localhost:1', maxConnections: 5, maxUses: 2 }
-    expect(readOptions(given).changed).toEqual({ endpoints: 'localhost:1', maxUses: 2 })
+    expect(readOptions('ConnectionPool', given).changed).toEqual({
+      endpoints: 'localhost:1',
+      maxUses: 2,
+    })
   })
 
   test('let BLENDER_HOST and BLENDER_PORT say where Blender is', () => {
     process.env.BLENDER_HOST = '127.0.0.1'
     process.env.BLENDER_PORT = '9999'
-    expect(readOptions().values.endpoints).toEqual([{ host: '127.0.0.1', port: 9999 }])
+    expect(readOptions('ConnectionPool').values.endpoints).toEqual([
+      { host: '127.0.0.1', port: 9999 },
+    ])
     process.env.BLENDER_HOST = ''
     delete process.env.BLENDER_PORT
-    expect(readOptions().values.endpoints).toEqual([{ host: 'localhost', port: 9876 }])
+    expect(readOptions('ConnectionPool').values.endpoints).toEqual([
+      { host: 'localhost', port: 9876 },
+    ])
   })
 
   test.each(['abc', '0', '65536', '98 76', '0x10'])('blame BLENDER_PORT=%j by name', (port) => {
     process.env.BLENDER_PORT = port
     expect(refusal().message).toContain('BLENDER_PORT')
-    expect(() => readOptions({ endpoints: 'localhost:1' })).not.toThrow()
+    expect(() => readOptions('ConnectionPool', { endpoints: 'localhost:1' })).not.toThrow()
   })
 })
 

@@ -17,13 +17,18 @@ async function toldWith(mask) {
   const outbox = new NativeOutbox(() => {
     drained.push(...outbox.drain(1_000))
   })
-  const { values } = readOptions({
+  const { values } = readOptions('ConnectionPool', {
     endpoints: blender.address,
     dialect: 'worker',
     minConnections: 2,
     maxConnections: 2,
   })
-  const native = new NativePool(outbox, 1, JSON.stringify({ ...values, name: 'unheard' }))
+  const native = new NativePool(
+    outbox,
+    1,
+    'ConnectionPool',
+    JSON.stringify({ ...values, name: 'unheard' }),
+  )
   const settled = (ticket) =>
     eventually(() => entries().some(([kind, number]) => kind < Entry.EVENT && number === ticket))
   const entries = () => {

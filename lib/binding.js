@@ -52,21 +52,42 @@
  * @property {() => string} connections
  * @property {() => string} endpoints
  * @property {(ticket: number, timeoutMs: number, force: boolean) => void} close
+ *
+ * Only of a ResourcePool, each the answer to an ERRAND entry:
+ * @property {(id: number, error: string | null) => boolean} made Whether anybody still wants it; if not, it is the
+ *   facade's to destroy.
+ * @property {(id: number, exchange: number, error: string | null) => void} validated
+ * @property {(id: number, error: string | null) => void} destroyed
+ *
+ * Only of a Limiter:
+ * @property {(slot: number, generation: number) => void} started What the permit was for runs; only where there is a
+ *   rate, which counts it from this moment.
+ * @property {(reason: string) => void} turnAway Refuses all who wait.
+ * @property {() => string} starts
  */
 
 /**
  * @typedef {object} Binding
  * @property {new (onReady: () => void) => NativeOutbox} Outbox
- * @property {new (outbox: any, poolNumber: number, optionsJson: string) => NativePool} NativePool
+ * @property {new (outbox: any, poolNumber: number, owner: string, optionsJson: string) => NativePool} NativePool
  * @property {() => string} tables
  */
 
 /**
  * The kinds of entry that an outbox holds. REPLY, LEASE, FAULT and DONE settle a ticket; EVENT and HOOK
  * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
- * onRelease, recycle) and the ticket of a recycle or 0.
+ * onRelease, recycle) and the ticket of a recycle or 0. An ERRAND names a pool too: its payload is what to do
+ * (create, abandon, validate, destroy), its aux the resource's number and that of the check.
  */
-const Entry = /** @type {const} */ ({ REPLY: 0, LEASE: 1, FAULT: 2, EVENT: 3, DONE: 4, HOOK: 5 })
+const Entry = /** @type {const} */ ({
+  REPLY: 0,
+  LEASE: 1,
+  FAULT: 2,
+  EVENT: 3,
+  DONE: 4,
+  HOOK: 5,
+  ERRAND: 6,
+})
 
 /** @returns {Binding} */
 function load() {

@@ -1,11 +1,10 @@
 // @ts-check
 'use strict'
-// One pool's side of the binding, shared by the pool and its connections: submits their calls, waits for
-// the tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
+// One pool's side of the binding, shared by the pool and what it lends: submits their calls, waits for the
+// tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
 
 const { Entry, NativePool } = require('./binding')
 const { readCallOptions } = require('./call-options')
-const { serialise } = require('./command')
 const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
@@ -14,13 +13,8 @@ const { Nesting } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
-const { PooledConnection } = require('./pooled-connection')
-const { readReply } = require('./reply')
-const { dialects } = require('./tables')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
-/** @typedef {import('./call-options').CallOptions} CallOptions */
-/** @typedef {import('./delivery').Delivery} Delivery */
 /** @typedef {import('./pool-error').Delivered} Delivered */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
@@ -30,19 +24,24 @@ class Bridge {
   #refed = true
 
   /**
+   * @param {import('./tables').Owner} owner the class of the pool
    * @param {import('node:events').EventEmitter} emitter
    * @param {ReturnType<typeof import('./options').readOptions>} options
+   * @param {(lease: Lease) => any} lend makes what a holder gets
    * @throws {PoolError} ERR_POOL_INVALID_OPTION
    */
-  constructor(emitter, options) {
+  constructor(owner, emitter, options, lend) {
     const { values } = options
     this.outbox = Outbox.shared
     this.number = this.outbox.join(this)
     /** @type {string} */
     this.name = values.name ?? `pool-${this.number}`
+    this.lend = lend
+    /** What it lends, in a sentence. */
+    this.lent = owner === 'ConnectionPool' ? 'Connection' : 'Resource'
     try {
       const text = JSON.stringify({ ...values, name: this.name })
-      this.native = new NativePool(this.outbox.native, this.number, text)
+      this.native = new NativePool(this.outbox.native, this.number, owner, text)
     } catch (error) {
       this.outbox.leave(this.number)
       throw constructorError(error)
@@ -55,6 +54,8 @@ class Bridge {
     this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
     this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
     this.nesting = values.detectNestedAcquire ? new Nesting(this) : null
+    /** What native code asks of user code that makes things. @type {import('./errands').Errands | null} */
+    this.errands = null
     this.outbox.hold()
   }
 
@@ -69,41 +70,8 @@ class Bridge {
   }
 
   /**
-   * @param {Lease | null} lease the connection to use; null: any
-   * @param {unknown} command
    * @param {unknown} options
-   * @param {Delivery | null} delivery
-   * @returns {Promise<any>}
-   */
-  execute(lease, command, options, delivery) {
-    try {
-      const method = lease === null ? 'execute' : 'connection.execute'
-      const call = readCallOptions(options, method, this.endpoints)
-      if (call.signal?.aborted) {
-        if (delivery !== null) delivery.delivered = 'no'
-        return Promise.reject(call.signal.reason)
-      }
-      const { type, params } = serialise(command)
-      this.herald.observe()
-      const number = this.outbox.nextTicket()
-      const answer =
-        lease === null
-          ? this.#submit(number, type, params, call)
-          : lease.submit(number, type, params, call)
-      if (typeof answer === 'string') throw this.error(answer)
-      const ticket = this.outbox.open(this, number, answer, type, call.signal)
-      ticket.delivery = delivery
-      ticket.checksOut = lease === null
-      if (lease === null) this.nesting?.waits(ticket)
-      return this.#answer(ticket, call, lease)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /**
-   * @param {unknown} options
-   * @returns {Promise<PooledConnection>}
+   * @returns {Promise<any>} what is lent
    */
   acquire(options) {
     try {
@@ -117,7 +85,7 @@ class Bridge {
       if (typeof answer === 'string') throw this.error(answer)
       if (typeof answer === 'object') {
         if (site !== undefined) this.origins?.granted(answer, site)
-        return Promise.resolve(this.#connection(answer))
+        return Promise.resolve(this.#lend(answer))
       }
       const ticket = this.outbox.open(this, number, answer, null, call.signal)
       ticket.site = site
@@ -135,19 +103,20 @@ class Bridge {
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null
     this.origins?.granted(answer, this.origins.here(this.tryAcquire))
-    return this.#connection(answer)
+    return this.#lend(answer)
   }
 
   /**
    * Runs the work of a `use`.
    * @template T
+   * @template H
    * @param {Lease | undefined} lease
-   * @param {(connection: PooledConnection) => T} work
-   * @param {PooledConnection} connection
+   * @param {(held: H) => T} work
+   * @param {H} held
    */
-  within(lease, work, connection) {
-    if (this.nesting === null || lease === undefined) return work(connection)
-    return this.nesting.within(lease, work, connection)
+  within(lease, work, held) {
+    if (this.nesting === null || lease === undefined) return work(held)
+    return this.nesting.within(lease, work, held)
   }
 
   /**
@@ -218,52 +187,26 @@ class Bridge {
     }
   }
 
-  /**
-   * @param {number} ticket
-   * @param {string} type
-   * @param {string} params
-   * @param {CallOptions} call
-   */
-  #submit(ticket, type, params, { timeoutMs, endpoint, raw, priority, affinity }) {
-    return this.native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
-  }
-
   /** @param {LeaseArray} array */
-  #connection(array) {
+  #lend(array) {
     const lease = new Lease(this, array)
-    const connection = new PooledConnection(lease)
-    watch(connection, lease)
-    return connection
+    const held = this.lend(lease)
+    watch(held, lease)
+    return held
   }
 
   /** @param {Ticket} ticket of an acquire that waits */
   async #heldLater(ticket) {
     await ticket.settled
-    this.#check(ticket)
-    return this.#connection(ticket.payload)
-  }
-
-  /**
-   * @param {Ticket} ticket of a command
-   * @param {CallOptions} call
-   * @param {Lease | null} lease
-   */
-  async #answer(ticket, call, lease) {
-    if (lease !== null) lease.running++
-    await ticket.settled
-    if (lease !== null) {
-      lease.running--
-      this.nesting?.ran(lease)
-    }
-    this.#check(ticket)
-    return call.raw ? ticket.payload : this.#reply(ticket, call, lease)
+    this.check(ticket)
+    return this.#lend(ticket.payload)
   }
 
   /**
    * @param {Ticket} ticket of a call, settled
    * @throws what its caller is told, unless it is an answer
    */
-  #check(ticket) {
+  check(ticket) {
     this.nesting?.waited(ticket)
     if (ticket.aborted) throw ticket.signal?.reason
     if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
@@ -278,28 +221,6 @@ class Bridge {
     if (ticket.type === null || !ticket.signal?.aborted) return
     const { reason } = ticket.signal
     this.herald.tell('commandAborted', { type: ticket.type, delivered, reason })
-  }
-
-  /**
-   * @param {Ticket} ticket
-   * @param {CallOptions} call
-   * @param {Lease | null} lease
-   */
-  #reply(ticket, call, lease) {
-    /** @type {Partial<Fault>} */
-    const at = { delivered: 'yes', endpoint: lease?.endpoint, connectionId: lease?.connectionId }
-    let reply
-    try {
-      reply = readReply(ticket.payload, dialects[ticket.aux])
-    } catch (cause) {
-      const message = `The reply to ${ticket.type} is not JSON.`
-      throw this.error({ ...at, code: 'ERR_POOL_PROTOCOL', message, cause })
-    }
-    if (call.rejectOnError && !reply.success) {
-      const message = `${ticket.type} failed in Blender: ${reply.message ?? 'no message'}`
-      throw this.error({ ...at, code: 'ERR_POOL_COMMAND_FAILED', message, details: { reply } })
-    }
-    return reply
   }
 }
 

@@ -1,28 +1,122 @@
 // @ts-check
 'use strict'
-// One command, traced when somebody traces commands.
+// One command, from the call to its reply; traced when somebody traces commands.
 
+const { readCallOptions } = require('./call-options')
+const { serialise } = require('./command')
+const { readReply } = require('./reply')
+const { dialects } = require('./tables')
 const { executing } = require('./tracing')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
+/** @typedef {import('./call-options').CallOptions} CallOptions */
+/** @typedef {import('./delivery').Delivery} Delivery */
 /** @typedef {import('./lease').Lease} Lease */
+/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('./ticket').Ticket} Ticket */
 
 /**
  * @param {Bridge} bridge
  * @param {Lease | null} lease the connection to use; null: any
  * @param {any} command
  * @param {any} options
- * @param {import('./delivery').Delivery | null} delivery
+ * @param {Delivery | null} delivery
  * @returns {Promise<any>}
  */
 function execute(bridge, lease, command, options, delivery) {
-  if (!executing.hasSubscribers) return bridge.execute(lease, command, options, delivery)
+  if (!executing.hasSubscribers) return send(bridge, lease, command, options, delivery)
   /** @type {Record<string, unknown>} */
   const context = { pool: bridge.name, type: typeof command === 'string' ? command : command?.type }
   const endpoint = lease === null ? options?.endpoint : lease.endpoint
   if (endpoint !== undefined) context.endpoint = endpoint
   if (lease !== null) context.connectionId = lease.connectionId
-  return executing.trace(() => bridge.execute(lease, command, options, delivery), context)
+  return executing.trace(() => send(bridge, lease, command, options, delivery), context)
+}
+
+/**
+ * @param {Bridge} bridge
+ * @param {Lease | null} lease
+ * @param {unknown} command
+ * @param {unknown} options
+ * @param {Delivery | null} delivery
+ * @returns {Promise<any>}
+ */
+function send(bridge, lease, command, options, delivery) {
+  try {
+    const method = lease === null ? 'execute' : 'connection.execute'
+    const call = readCallOptions(options, method, bridge.endpoints)
+    if (call.signal?.aborted) {
+      if (delivery !== null) delivery.delivered = 'no'
+      return Promise.reject(call.signal.reason)
+    }
+    const { type, params } = serialise(command)
+    bridge.herald.observe()
+    const number = bridge.outbox.nextTicket()
+    const answer =
+      lease === null
+        ? submit(bridge, number, type, params, call)
+        : lease.submit(number, type, params, call)
+    if (typeof answer === 'string') throw bridge.error(answer)
+    const ticket = bridge.outbox.open(bridge, number, answer, type, call.signal)
+    ticket.delivery = delivery
+    ticket.checksOut = lease === null
+    if (lease === null) bridge.nesting?.waits(ticket)
+    return answered(bridge, ticket, call, lease)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/**
+ * @param {Bridge} bridge
+ * @param {number} ticket
+ * @param {string} type
+ * @param {string} params
+ * @param {CallOptions} call
+ */
+function submit({ native }, ticket, type, params, call) {
+  const { timeoutMs, endpoint, raw, priority, affinity } = call
+  return native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
+}
+
+/**
+ * @param {Bridge} bridge
+ * @param {Ticket} ticket of a command
+ * @param {CallOptions} call
+ * @param {Lease | null} lease
+ */
+async function answered(bridge, ticket, call, lease) {
+  if (lease !== null) lease.running++
+  await ticket.settled
+  if (lease !== null) {
+    lease.running--
+    bridge.nesting?.ran(lease)
+  }
+  bridge.check(ticket)
+  return call.raw ? ticket.payload : replyOf(bridge, ticket, call, lease)
+}
+
+/**
+ * @param {Bridge} bridge
+ * @param {Ticket} ticket
+ * @param {CallOptions} call
+ * @param {Lease | null} lease
+ */
+function replyOf(bridge, ticket, call, lease) {
+  /** @type {Partial<Fault>} */
+  const at = { delivered: 'yes', endpoint: lease?.endpoint, connectionId: lease?.connectionId }
+  let reply
+  try {
+    reply = readReply(ticket.payload, dialects[ticket.aux])
+  } catch (cause) {
+    const message = `The reply to ${ticket.type} is not JSON.`
+    throw bridge.error({ ...at, code: 'ERR_POOL_PROTOCOL', message, cause })
+  }
+  if (call.rejectOnError && !reply.success) {
+    const message = `${ticket.type} failed in Blender: ${reply.message ?? 'no message'}`
+    throw bridge.error({ ...at, code: 'ERR_POOL_COMMAND_FAILED', message, details: { reply } })
+  }
+  return reply
 }
 
 module.exports = { execute }

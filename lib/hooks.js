@@ -8,10 +8,9 @@ const { clearTimeout, setTimeout } = require('node:timers')
 const { Entry } = require('./binding')
 const { invalidOption } = require('./invalid-option')
 const { HookLease } = require('./lease')
-const { PooledConnection } = require('./pooled-connection')
 const { show } = require('./warning')
 
-/** @typedef {(connection: PooledConnection) => unknown} HookFunction */
+/** @typedef {(held: any) => unknown} HookFunction */
 /** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {{ failed: boolean, said: string | null, value?: any, error?: any }} Outcome */
 /** @typedef {{ work: HookFunction, outcome: Outcome | null }} Recycling */
@@ -73,7 +72,7 @@ class Hooks {
     }, this.#timeoutMs)
     late.unref()
     const work = recycling?.work ?? this.#functions[KINDS[kind]]
-    const outcome = await outcomeOf(work, new PooledConnection(lease))
+    const outcome = await outcomeOf(work, this.#bridge.lend(lease))
     clearTimeout(late)
     lease.held = false
     if (recycling !== undefined) recycling.outcome = outcome
@@ -84,13 +83,13 @@ class Hooks {
 
 /**
  * @param {HookFunction | undefined} work
- * @param {PooledConnection} connection
+ * @param {any} held what is lent to it
  * @returns {Promise<Outcome>}
  */
-async function outcomeOf(work, connection) {
+async function outcomeOf(work, held) {
   try {
-    if (work === undefined) throw new Error('nobody waits for this connection any more')
-    return { failed: false, said: null, value: await work(connection) }
+    if (work === undefined) throw new Error('nobody waits for it any more')
+    return { failed: false, said: null, value: await work(held) }
   } catch (error) {
     return { failed: true, said: said(error), error }
   }
@@ -106,4 +105,4 @@ function said(thrown) {
   return show(thrown)
 }
 
-module.exports = { Hooks }
+module.exports = { Hooks, said }

@@ -5,7 +5,7 @@
 
 const { readEndpoints } = require('./endpoints')
 const { contradiction, invalidOption, unknownOption } = require('./invalid-option')
-const { options: table } = require('./tables')
+const { optionsOf } = require('./tables')
 
 /** @typedef {import('./tables').OptionRow} OptionRow */
 
@@ -14,6 +14,9 @@ const ORDERED = [
   ['minConnections', 'maxConnections'],
   ['retryBackoffMs', 'maxRetryBackoffMs'],
 ]
+
+/** Whose option it would be, in a sentence. */
+const OWNERS = { ConnectionPool: 'The pool', ResourcePool: 'A ResourcePool', Limiter: 'A Limiter' }
 
 /** @param {OptionRow} row */
 function integerRange({ min, max }) {
@@ -61,18 +64,20 @@ const KINDS = {
 
 /**
  * Checks what a pool was given.
+ * @param {import('./tables').Owner} owner the class of the pool
  * @param {unknown} given
  * @returns {{ values: Record<string, any>, changed: Record<string, unknown>, functions: Record<string, any> }}
  *   every option as native code takes it (of a function, whether there is one), those of the caller's
  *   that are not the default, and the functions
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
-function readOptions(given = {}) {
+function readOptions(owner, given = {}) {
+  const table = optionsOf(owner)
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidOption('options', given, 'an object, such as { maxConnections: 3 }')
   }
   for (const name of Object.keys(given)) {
-    if (!table.has(name)) throw unknownOption(name, 'The pool', table.keys())
+    if (!table.has(name)) throw unknownOption(name, OWNERS[owner], table.keys())
   }
   const record = /** @type {Record<string, unknown>} */ (given)
   /** @type {Record<string, any>} */

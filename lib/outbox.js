@@ -132,6 +132,10 @@ class Outbox {
         this.#bridges.get(number)?.hooks.run(payload, aux)
         return
       }
+      if (kind === Entry.ERRAND) {
+        this.#bridges.get(number)?.errands?.run(payload, aux)
+        return
+      }
       const ticket = this.#tickets.get(number)
       this.#tickets.delete(number)
       ticket?.settle(kind, payload, aux)

@@ -5,9 +5,12 @@
 
 const { tables } = require('./binding')
 
+/** The classes that have options. @typedef {'ConnectionPool' | 'ResourcePool' | 'Limiter'} Owner */
+
 /**
  * @typedef {object} OptionRow
  * @property {string} name
+ * @property {Owner[]} owners whose option it is
  * @property {'integer' | 'boolean' | 'string' | 'enum' | 'endpoints' | 'function'} kind
  * @property {any} default null: the dialect's own, or none
  * @property {number | null} [min]
@@ -33,8 +36,18 @@ const { tables } = require('./binding')
 /** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[], events: string[] }} */
 const parsed = JSON.parse(tables())
 
-/** Every pool option by name. */
-const options = new Map(parsed.options.map((row) => [row.name, row]))
+/**
+ * The options of a class by name.
+ * @param {Owner} owner
+ * @returns {Map<string, OptionRow>}
+ */
+function optionsOf(owner) {
+  const rows = parsed.options.filter(({ owners }) => owners.includes(owner))
+  return new Map(rows.map((row) => [row.name, row]))
+}
+
+/** Every option of a connection pool by name. */
+const options = optionsOf('ConnectionPool')
 
 /** Every error code's row by code. */
 const errors = new Map(parsed.errors.map((row) => [row.code, row]))
@@ -45,4 +58,4 @@ const dialects = parsed.dialects
 /** The bit of each event that native code tells, by name. */
 const eventBits = new Map(parsed.events.map((name, bit) => [name, 2 ** bit]))
 
-module.exports = { options, errors, dialects, eventBits }
+module.exports = { options, optionsOf, errors, dialects, eventBits }

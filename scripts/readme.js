@@ -31,9 +31,11 @@ function render() {
   return {
     options: [
       ...head('option', 'default', 'range', ''),
-      ...options.map((option) =>
-        row(`\`${option.name}\``, show(option.default), range(option), option.about),
-      ),
+      ...options
+        .filter(({ owners }) => owners.includes('ConnectionPool'))
+        .map((option) =>
+          row(`\`${option.name}\``, show(option.default), range(option), option.about),
+        ),
     ].join('\n'),
     errors: [
       ...head('code', 'what happened', 'what to do'),

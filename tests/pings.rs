@@ -7,7 +7,7 @@ use std::time::Duration;
 use blender_pool::conn::Reply;
 use blender_pool::fault::Fault;
 use blender_pool::pool::event::Observed;
-use blender_pool::pool::{CloseReport, Command, ConnectionPool, LeaseInfo, Options, Sink};
+use blender_pool::pool::{AnyPool, CloseReport, Command, ConnectionPool, LeaseInfo, Options, Sink};
 use blender_pool::wire::Dialect;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};

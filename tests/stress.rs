@@ -8,7 +8,8 @@ use std::time::Duration;
 use blender_pool::conn::Reply;
 use blender_pool::fault::Fault;
 use blender_pool::pool::{
-    CallOptions, Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo, Options, Sink,
+    AnyPool, CallOptions, Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo,
+    Options, Sink,
 };
 use blender_pool::wire::Dialect;
 use serde_json::Value;

@@ -6,20 +6,57 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use napi::bindgen_prelude::*;
+use napi::bindgen_prelude::{Array, Either, Either3, Env, Error, Status};
 use napi_derive::napi;
+use tokio::runtime::Handle;
 
 use super::outbox::{Outbox, PoolSink, lease_array};
 use super::{log, runtime};
 use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
-use crate::pool::{CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, Options};
+use crate::pool::option_table::Owner;
+use crate::pool::{
+    AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, Limiter, Options,
+    ResourcePool, Sink,
+};
 
-/// A connection pool, as the facade sees it.
+/// A pool, as the facade sees it.
 #[napi]
 pub struct NativePool {
-    pool: Arc<ConnectionPool>,
+    any: Arc<dyn AnyPool>,
+    kind: Kind,
     sink: Arc<PoolSink>,
+}
+
+/// What only pools of one kind can be asked.
+enum Kind {
+    Connections(Arc<ConnectionPool>),
+    Resources(Arc<ResourcePool>),
+    Permits(Arc<Limiter>),
+}
+
+impl Kind {
+    fn new(owner: &str, text: &str, runtime: Handle, sink: Arc<dyn Sink>) -> Result<Self, Fault> {
+        Ok(if owner == Owner::ResourcePool.text() {
+            Kind::Resources(Arc::new(ResourcePool::from_json(text, runtime, sink)?))
+        } else if owner == Owner::Limiter.text() {
+            Kind::Permits(Arc::new(Limiter::from_json(text, runtime, sink)?))
+        } else {
+            Kind::Connections(Arc::new(ConnectionPool::new(
+                Options::from_json(text)?,
+                runtime,
+                sink,
+            )))
+        })
+    }
+
+    fn any(&self) -> Arc<dyn AnyPool> {
+        match self {
+            Kind::Connections(pool) => pool.clone(),
+            Kind::Resources(pool) => pool.clone(),
+            Kind::Permits(pool) => pool.clone(),
+        }
+    }
 }
 
 /// Negative: none.
@@ -52,12 +89,17 @@ fn text(fault: &Fault) -> String {
 
 #[napi]
 impl NativePool {
-    /// Throws an error whose message is a fault's JSON. Connects to nothing.
+    /// A pool of the class `owner`. Throws an error whose message is a fault's JSON. Opens nothing.
     #[napi(constructor)]
-    pub fn new(env: &Env, outbox: &Outbox, pool_number: u32, options: String) -> Result<Self> {
+    pub fn new(
+        env: &Env,
+        outbox: &Outbox,
+        pool_number: u32,
+        owner: String,
+        options: String,
+    ) -> napi::Result<Self> {
         log::start();
         let thrown = |fault: &Fault| Error::new(Status::InvalidArg, text(fault));
-        let options = Options::from_json(&options).map_err(|fault| thrown(&fault))?;
         let runtime = runtime::handle().map_err(|error| {
             thrown(&Fault::new(
                 Code::Connect,
@@ -69,15 +111,17 @@ impl NativePool {
             pool: pool_number,
             closers: Mutex::default(),
         });
-        let pool = Arc::new(ConnectionPool::new(options, runtime, sink.clone()));
-        let forgotten = Arc::downgrade(&pool);
+        let kind =
+            Kind::new(&owner, &options, runtime, sink.clone()).map_err(|fault| thrown(&fault))?;
+        let any = kind.any();
+        let forgotten = Arc::downgrade(&any);
         // A worker that ends, or the process: nobody is left to use the connections.
         env.add_env_cleanup_hook(forgotten, |pool| {
             if let Some(pool) = pool.upgrade() {
                 pool.close(Some(Duration::ZERO));
             }
         })?;
-        Ok(NativePool { pool, sink })
+        Ok(NativePool { any, kind, sink })
     }
 
     /// Sends a command over any connection.
@@ -96,7 +140,7 @@ impl NativePool {
     ) -> Either<f64, String> {
         let command = Command { kind, params, raw };
         let options = call_options(endpoint_index, timeout_ms, priority, affinity);
-        match self.pool.execute(ticket as u64, command, &options) {
+        match self.blenders().execute(ticket as u64, command, &options) {
             Ok(request) => Either::A(request),
             Err(fault) => Either::B(text(&fault)),
         }
@@ -116,7 +160,7 @@ impl NativePool {
         raw: bool,
     ) -> Either<f64, String> {
         let (lease, command) = (Lease { slot, generation }, Command { kind, params, raw });
-        match self.pool.execute_held(ticket as u64, lease, command, timeout(timeout_ms)) {
+        match self.blenders().execute_held(ticket as u64, lease, command, timeout(timeout_ms)) {
             Ok(request) => Either::A(request),
             Err(fault) => Either::B(text(&fault)),
         }
@@ -132,9 +176,9 @@ impl NativePool {
         endpoint_index: i32,
         priority: i32,
         affinity: Option<String>,
-    ) -> Result<Either3<f64, Array<'env>, String>> {
+    ) -> napi::Result<Either3<f64, Array<'env>, String>> {
         let options = call_options(endpoint_index, timeout_ms, priority, affinity);
-        Ok(match self.pool.acquire(ticket as u64, &options) {
+        Ok(match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either3::A(request),
             Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
             Err(fault) => Either3::C(text(&fault)),
@@ -148,9 +192,9 @@ impl NativePool {
         env: &'env Env,
         endpoint_index: i32,
         affinity: Option<String>,
-    ) -> Result<Option<Either<Array<'env>, String>>> {
+    ) -> napi::Result<Option<Either<Array<'env>, String>>> {
         let options = call_options(endpoint_index, -1.0, 0, affinity);
-        Ok(match self.pool.try_acquire(&options) {
+        Ok(match self.any.try_acquire(&options) {
             Ok(None) => None,
             Ok(Some(lease)) => Some(Either::A(lease_array(env, &lease)?)),
             Err(fault) => Some(Either::B(text(&fault))),
@@ -160,20 +204,20 @@ impl NativePool {
     /// Gives a held connection back; null, or a fault.
     #[napi]
     pub fn release(&self, slot: u32, generation: u32) -> Option<String> {
-        self.pool.release(Lease { slot, generation }).err().map(|fault| text(&fault))
+        self.any.release(Lease { slot, generation }).err().map(|fault| text(&fault))
     }
 
     /// Gives a held connection back and closes it; null, or a fault.
     #[napi]
     pub fn discard(&self, slot: u32, generation: u32, reason: String) -> Option<String> {
-        self.pool.discard(Lease { slot, generation }, &reason).err().map(|fault| text(&fault))
+        self.any.discard(Lease { slot, generation }, &reason).err().map(|fault| text(&fault))
     }
 
     /// Turns away from a request: `waiting` when it had nothing yet, else whether it may have run
     /// (`no`, `maybe`, `yes`), or null when it had its outcome already.
     #[napi]
     pub fn cancel(&self, request: f64) -> Option<&'static str> {
-        match self.pool.cancel(request) {
+        match self.any.cancel(request) {
             Cancelled::TooLate => None,
             Cancelled::Waiting => Some("waiting"),
             Cancelled::Now(delivered) => Some(delivered.text()),
@@ -184,38 +228,38 @@ impl NativePool {
     /// back.
     #[napi]
     pub fn reclaim(&self, slot: u32, generation: u32) -> bool {
-        self.pool.reclaim(Lease { slot, generation })
+        self.any.reclaim(Lease { slot, generation })
     }
 
     /// The pool opens from now on what it should keep open.
     #[napi]
     pub fn begin(&self) {
-        self.pool.begin();
+        self.any.begin();
     }
 
     /// Gives out connections, after a pause; null, or a fault.
     #[napi]
     pub fn ready(&self) -> Option<String> {
-        self.pool.ready().err().map(|fault| text(&fault))
+        self.any.ready().err().map(|fault| text(&fault))
     }
 
     /// Gives out none until `ready`; null, or a fault.
     #[napi]
     pub fn pause(&self) -> Option<String> {
-        self.pool.pause().err().map(|fault| text(&fault))
+        self.any.pause().err().map(|fault| text(&fault))
     }
 
     /// Makes what is open stale; null, or a fault.
     #[napi]
     pub fn clear(&self, endpoint_index: i32, interrupt_in_use: bool) -> Option<String> {
-        let cleared = self.pool.clear(endpoint(endpoint_index), interrupt_in_use);
+        let cleared = self.any.clear(endpoint(endpoint_index), interrupt_in_use);
         cleared.err().map(|fault| text(&fault))
     }
 
     /// Settles `ticket` when `minConnections` are open: a request, or a fault.
     #[napi(ts_return_type = "number | string")]
     pub fn warm(&self, ticket: f64) -> Either<f64, String> {
-        match self.pool.warm(ticket as u64) {
+        match self.any.warm(ticket as u64) {
             Ok(request) => Either::A(request),
             Err(fault) => Either::B(text(&fault)),
         }
@@ -224,14 +268,14 @@ impl NativePool {
     /// Settles `ticket` with a report on how everything does, as JSON.
     #[napi]
     pub fn check_health(&self, ticket: f64) {
-        self.pool.check_health(ticket as u64);
+        self.any.check_health(ticket as u64);
     }
 
     /// Sets how many connections are kept open and how many there may be, each as it is when
     /// negative; null, or a fault.
     #[napi]
     pub fn resize(&self, min: i32, max: i32) -> Option<String> {
-        let resized = self.pool.resize(u32::try_from(min).ok(), u32::try_from(max).ok());
+        let resized = self.any.resize(u32::try_from(min).ok(), u32::try_from(max).ok());
         resized.err().map(|fault| text(&fault))
     }
 
@@ -239,44 +283,44 @@ impl NativePool {
     /// of the outbox; null, or a fault.
     #[napi]
     pub fn recycle(&self, slot: u32, generation: u32, ticket: f64) -> Option<String> {
-        let recycled = self.pool.recycle(Lease { slot, generation }, ticket as u64);
+        let recycled = self.any.recycle(Lease { slot, generation }, ticket as u64);
         recycled.err().map(|fault| text(&fault))
     }
 
     /// User code is done with a connection, or has failed with `error`.
     #[napi]
     pub fn hook_done(&self, slot: u32, generation: u32, number: f64, error: Option<String>) {
-        self.pool.hook_done(Lease { slot, generation }, number as u64, error);
+        self.any.hook_done(Lease { slot, generation }, number as u64, error);
     }
 
     /// Which events are posted, one bit each (see `tables`).
     #[napi]
     pub fn observe(&self, mask: u32) {
-        self.pool.observe(Observed(mask));
+        self.any.observe(Observed(mask));
     }
 
     /// `paused`, `ready`, `closing` or `closed`.
     #[napi]
     pub fn state(&self) -> &'static str {
-        self.pool.state()
+        self.any.state()
     }
 
     /// Gauges and totals, as JSON.
     #[napi]
     pub fn stats(&self) -> String {
-        self.pool.stats().to_string()
+        self.any.stats().to_string()
     }
 
     /// Every connection, as JSON.
     #[napi]
     pub fn connections(&self) -> String {
-        self.pool.connections().to_string()
+        self.any.connections().to_string()
     }
 
     /// Every endpoint, as JSON.
     #[napi]
     pub fn endpoints(&self) -> String {
-        self.pool.endpoints().to_string()
+        self.any.endpoints().to_string()
     }
 
     /// Begins to close; `ticket` is settled when it is done. Negative: within `drainTimeoutMs`;
@@ -284,6 +328,64 @@ impl NativePool {
     #[napi]
     pub fn close(&self, ticket: f64, timeout_ms: f64, force: bool) {
         self.sink.when_closed(ticket as u64);
-        self.pool.close(if force { Some(Duration::ZERO) } else { timeout(timeout_ms) });
+        self.any.close(if force { Some(Duration::ZERO) } else { timeout(timeout_ms) });
+    }
+
+    // ---- a pool of what JavaScript makes ---------------------------------------------------
+
+    /// The answer to a create errand. False: nobody wants it any more; it must be destroyed.
+    #[napi]
+    pub fn made(&self, id: f64, error: Option<String>) -> bool {
+        self.resources().made(id as u64, error)
+    }
+
+    /// The answer to a validate errand.
+    #[napi]
+    pub fn validated(&self, id: f64, exchange: f64, error: Option<String>) {
+        self.resources().validated(id as u64, exchange as u64, error);
+    }
+
+    /// The answer to a destroy errand.
+    #[napi]
+    pub fn destroyed(&self, id: f64, error: Option<String>) {
+        self.resources().destroyed(id as u64, error);
+    }
+
+    // ---- permits ---------------------------------------------------------------------------
+
+    /// What a permit was for has started; only where there is a rate.
+    #[napi]
+    pub fn started(&self, slot: u32, generation: u32) {
+        self.permits().started(Lease { slot, generation });
+    }
+
+    /// Refuses all who wait.
+    #[napi]
+    pub fn turn_away(&self, reason: String) {
+        self.permits().turn_away(&reason);
+    }
+
+    /// How many started lately, as JSON.
+    #[napi]
+    pub fn starts(&self) -> String {
+        self.permits().starts().to_string()
+    }
+}
+
+/// The facade asks a pool only what its kind can do.
+impl NativePool {
+    fn blenders(&self) -> &ConnectionPool {
+        let Kind::Connections(pool) = &self.kind else { unreachable!("not a connection pool") };
+        pool
+    }
+
+    fn resources(&self) -> &ResourcePool {
+        let Kind::Resources(pool) = &self.kind else { unreachable!("not a resource pool") };
+        pool
+    }
+
+    fn permits(&self) -> &Limiter {
+        let Kind::Permits(pool) = &self.kind else { unreachable!("not a limiter") };
+        pool
     }
 }

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::conn::Reply;
 use crate::fault::Fault;
-use crate::pool::event::Hook;
+use crate::pool::event::{Errand, Hook};
 use crate::pool::{CloseReport, LeaseInfo, Sink};
 use crate::wire::Dialect;
 
@@ -38,6 +38,8 @@ enum Entry {
     Done { ticket: u64, report: String },
     /// 5
     Hook { pool: u32, number: u64, hook: u32, ticket: u64, lease: LeaseInfo },
+    /// 6
+    Errand { pool: u32, errand: u32, id: u64, exchange: u64 },
 }
 
 /// The queue, shared with the pools that post to it.
@@ -134,6 +136,10 @@ impl Sink for PoolSink {
         self.queue.post(Entry::Hook { pool, number, hook: hook as u32, ticket, lease });
     }
 
+    fn errand(&self, errand: Errand, id: u64, exchange: u64) {
+        self.queue.post(Entry::Errand { pool: self.pool, errand: errand as u32, id, exchange });
+    }
+
     fn flush(&self) {
         self.queue.flush();
     }
@@ -203,6 +209,7 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
         Entry::Event { pool, .. } => (3, f64::from(*pool)),
         Entry::Done { ticket, .. } => (4, *ticket as f64),
         Entry::Hook { pool, .. } => (5, f64::from(*pool)),
+        Entry::Errand { pool, .. } => (6, f64::from(*pool)),
     };
     values.set(at, kind)?;
     values.set(at + 1, ticket)?;
@@ -242,10 +249,17 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
             values.set(at + 2, lease_array(env, &lease)?)?;
             values.set(at + 3, call)
         }
+        Entry::Errand { errand, id, exchange, .. } => {
+            let mut call = env.create_array(2)?;
+            call.set(0, id as f64)?;
+            call.set(1, exchange as f64)?;
+            values.set(at + 2, errand)?;
+            values.set(at + 3, call)
+        }
     }
 }
 
-/// `[slot, generation, connectionId, endpointIndex, createdAtMs, useCount, dialectIndex]`
+/// `[slot, generation, connectionId, endpointIndex, createdAtMs, useCount, dialectIndex]`; -1: none
 pub(super) fn lease_array<'env>(env: &'env Env, lease: &LeaseInfo) -> Result<Array<'env>> {
     let mut values = env.create_array(7)?;
     values.set(0, lease.lease.slot)?;
@@ -254,6 +268,6 @@ pub(super) fn lease_array<'env>(env: &'env Env, lease: &LeaseInfo) -> Result<Arr
     values.set(3, lease.endpoint as u32)?;
     values.set(4, lease.created_at_ms)?;
     values.set(5, lease.uses as f64)?;
-    values.set(6, lease.dialect.index() as u32)?;
+    values.set(6, lease.dialect.map_or(-1, |dialect| dialect.index() as i32))?;
     Ok(values)
 }

@@ -1,14 +1,14 @@
 //! What the engine needs to know of Blenders: how one is reached, what its dialect bears, how a
 //! command is started and what its outcome means.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use tracing::{debug, info};
 
-use super::call::{Answer, Call, LeaseInfo, Sink, Want};
+use super::call::{Call, Holds, Sink, Want, lock};
 use super::core::time::NEVER_ANSWERED;
 use super::engine::Engine;
 use super::event::Event;
@@ -43,10 +43,6 @@ pub(super) struct Blender {
 pub(super) struct Limits {
     pub min: usize,
     pub max: Option<usize>,
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Blender {
@@ -89,14 +85,6 @@ impl Blenders {
         if let Some(blender) = self.endpoints.iter().find(|b| Arc::ptr_eq(&b.target, target)) {
             *lock(&blender.detected) = None;
         }
-    }
-
-    pub(super) fn dialect_at(&self, endpoint: usize) -> Option<&'static Dialect> {
-        self.endpoints[endpoint].known()
-    }
-
-    pub(super) fn name_of(&self, endpoint: usize) -> &str {
-        &self.endpoints[endpoint].target.name
     }
 }
 
@@ -175,16 +163,7 @@ impl Face for Blenders {
     }
 
     fn granted(&self, job: &Call, grant: &Grant<Connection>) {
-        let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
-        let info = lease_info(grant);
-        let mut answer = lock(answer);
-        match *answer {
-            Answer::Awaited => *answer = Answer::Here(info),
-            Answer::Here(_) | Answer::ByTicket => {
-                drop(answer);
-                self.sink.lease(job.ticket, info);
-            }
-        }
+        self.hand(job, grant);
     }
 
     fn failed(&self, job: &Call, fault: Fault) {
@@ -197,9 +176,7 @@ impl Face for Blenders {
     }
 
     fn observed(&self, event: &Event) {
-        let name_of = |endpoint: usize| self.name_of(endpoint);
-        let dialect_of = |endpoint: usize| self.dialect_at(endpoint).map(|dialect| dialect.name);
-        self.sink.event(event.to_json(&name_of, &dialect_of));
+        self.tell_event(event);
     }
 
     fn done(&self, job: &Call, report: Value) {
@@ -207,8 +184,7 @@ impl Face for Blenders {
     }
 
     fn hook(&self, call: &HookCall<Blenders>) {
-        let ticket = call.job.as_ref().map_or(0, |job| job.ticket);
-        self.sink.hook(call.number, call.hook, ticket, lease_info(&call.grant));
+        self.call_hook(call);
     }
 
     fn told(&self) {
@@ -221,14 +197,25 @@ impl Face for Blenders {
     }
 }
 
-fn lease_info(grant: &Grant<Connection>) -> LeaseInfo {
-    LeaseInfo {
-        lease: grant.lease,
-        id: grant.id,
-        endpoint: grant.endpoint,
-        created_at_ms: epoch_ms(grant.age).round(),
-        uses: grant.uses,
-        dialect: grant.resource.dialect(),
+impl Holds for Blenders {
+    fn sink(&self) -> &dyn Sink {
+        &*self.sink
+    }
+
+    fn name_of(&self, endpoint: usize) -> &str {
+        &self.endpoints[endpoint].target.name
+    }
+
+    fn address_of(&self, endpoint: usize) -> Option<String> {
+        Some(self.endpoints[endpoint].target.address.to_string())
+    }
+
+    fn dialect_at(&self, endpoint: usize) -> Option<&'static Dialect> {
+        self.endpoints[endpoint].known()
+    }
+
+    fn dialect_of(&self, resource: &Connection) -> Option<&'static Dialect> {
+        Some(resource.dialect())
     }
 }
 
@@ -284,10 +271,4 @@ pub(super) fn too_large(size: usize, limit: usize) -> Fault {
     )
     .detail("sizeBytes", size)
     .detail("limitBytes", limit)
-}
-
-/// The moment `age` ago, in milliseconds since 1970.
-pub(super) fn epoch_ms(age: Duration) -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.saturating_sub(age).as_secs_f64() * 1e3
 }

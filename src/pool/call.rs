@@ -1,12 +1,12 @@
 //! What callers hand in and what they get back.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::event::Hook;
-use super::face::CloseReport;
+use super::event::{Errand, Event, Hook};
+use super::face::{CloseReport, Face, Grant, HookCall};
 use super::request::{Ask, Kind};
 use super::table::Lease;
 use crate::conn::Reply;
@@ -29,10 +29,22 @@ pub trait Sink: Send + Sync + 'static {
     /// User code is to run over this lease; `ticket` is that of the call that asked for it, or 0.
     /// Never called for a pool without hooks that recycles nothing.
     fn hook(&self, _number: u64, _hook: Hook, _ticket: u64, _lease: LeaseInfo) {}
+    /// JavaScript is to do something about what it makes as number `id`; `exchange` names a check.
+    /// Called without any lock, and only for a pool of what JavaScript makes.
+    fn errand(&self, _errand: Errand, _id: u64, _exchange: u64) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
     /// The pool is closed.
     fn closed(&self, report: CloseReport);
+}
+
+/// How a call to hold a slot went.
+#[derive(Debug)]
+pub enum Held {
+    /// At once.
+    Now(LeaseInfo),
+    /// It waits; the number cancels it.
+    Later(f64),
 }
 
 /// A held connection, as its holder sees it.
@@ -48,8 +60,8 @@ pub struct LeaseInfo {
     pub created_at_ms: f64,
     /// How often it was used before.
     pub uses: u64,
-    /// What it speaks.
-    pub dialect: &'static Dialect,
+    /// What it speaks, where slots hold connections.
+    pub dialect: Option<&'static Dialect>,
 }
 
 /// A command in the pool's own terms; the dialect's row turns it into bytes.
@@ -106,4 +118,77 @@ pub(super) enum Answer {
     Awaited,
     Here(LeaseInfo),
     ByTicket,
+}
+
+/// A face whose callers are known by tickets, and what all such faces have in common.
+pub trait Holds: Face<Job = Call> {
+    /// Where results go.
+    fn sink(&self) -> &dyn Sink;
+
+    /// An endpoint's name.
+    fn name_of(&self, endpoint: usize) -> &str;
+
+    /// Where an endpoint is, if it is anywhere.
+    fn address_of(&self, _endpoint: usize) -> Option<String> {
+        None
+    }
+
+    /// What an endpoint speaks, as far as that is known.
+    fn dialect_at(&self, _endpoint: usize) -> Option<&'static Dialect> {
+        None
+    }
+
+    /// What a slot's content speaks.
+    fn dialect_of(&self, _resource: &Self::Resource) -> Option<&'static Dialect> {
+        None
+    }
+
+    /// For [`Face::granted`].
+    fn hand(&self, job: &Call, grant: &Grant<Self::Resource>) {
+        let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
+        let info = self.lease_info(grant);
+        let mut answer = lock(answer);
+        match *answer {
+            Answer::Awaited => *answer = Answer::Here(info),
+            Answer::Here(_) | Answer::ByTicket => {
+                drop(answer);
+                self.sink().lease(job.ticket, info);
+            }
+        }
+    }
+
+    /// For [`Face::hook`].
+    fn call_hook(&self, call: &HookCall<Self>) {
+        let ticket = call.job.as_ref().map_or(0, |job| job.ticket);
+        self.sink().hook(call.number, call.hook, ticket, self.lease_info(&call.grant));
+    }
+
+    /// For [`Face::observed`].
+    fn tell_event(&self, event: &Event) {
+        let name_of = |endpoint: usize| self.name_of(endpoint);
+        let dialect_of = |endpoint: usize| self.dialect_at(endpoint).map(|dialect| dialect.name);
+        self.sink().event(event.to_json(&name_of, &dialect_of));
+    }
+
+    /// A grant as JavaScript sees it.
+    fn lease_info(&self, grant: &Grant<Self::Resource>) -> LeaseInfo {
+        LeaseInfo {
+            lease: grant.lease,
+            id: grant.id,
+            endpoint: grant.endpoint,
+            created_at_ms: epoch_ms(grant.age).round(),
+            uses: grant.uses,
+            dialect: self.dialect_of(&grant.resource),
+        }
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The moment `age` ago, in milliseconds since 1970.
+pub(super) fn epoch_ms(age: Duration) -> f64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.saturating_sub(age).as_secs_f64() * 1e3
 }

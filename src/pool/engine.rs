@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
-use super::event::Observed;
+use super::event::{Hook, Observed};
 use super::face::{Face, Habits, Start};
 use super::keeper::keep;
 use super::request::{Ask, RequestKey};
@@ -74,6 +74,11 @@ impl<F: Face> Engine<F> {
     /// What differs between pools.
     pub fn face(&self) -> &F {
         &self.face
+    }
+
+    /// How long what was cut may go on.
+    pub fn drain_timeout(&self) -> Duration {
+        self.drain_timeout
     }
 
     pub(super) fn core(&self) -> MutexGuard<'_, Core<F>> {
@@ -134,7 +139,16 @@ impl<F: Face> Engine<F> {
         let mut effects = VecDeque::from(effects);
         while let Some(effect) = effects.pop_front() {
             match effect {
-                Effect::Open { endpoint, slot, id } => self.open(endpoint, slot, id),
+                Effect::Open { endpoint, slot, id } => {
+                    let Some(opened) = self.face.open_at_once(endpoint, slot, id) else {
+                        self.open(endpoint, slot, id);
+                        continue;
+                    };
+                    let ((), then) = self.decide_only(|core, now, fx| {
+                        core.opened(slot, id, opened, now, fx);
+                    });
+                    effects.extend(then);
+                }
                 Effect::Start { key, resource, slot, id, exchange, job } => {
                     let ((), then) = match self.face.start(&resource, exchange, &job) {
                         Start::Started => continue,
@@ -332,6 +346,16 @@ impl<F: Face> Engine<F> {
         self.decide(|core, now, fx| core.close(now.checked_add(within), now, fx));
     }
 
+    /// A holder has started what the rate let go ahead.
+    pub fn started(&self, lease: Lease) {
+        self.decide(|core, now, fx| core.started(lease, now, fx));
+    }
+
+    /// Refuses all who wait for a slot with `fault`; nothing else changes.
+    pub fn turn_away(&self, fault: Fault) {
+        self.decide(|core, now, fx| core.turn_away(&fault, now, fx));
+    }
+
     /// Which events are worth making.
     pub fn observe(&self, observed: Observed) {
         self.core().observed = observed;
@@ -370,6 +394,11 @@ impl<F: Face> Engine<F> {
     /// Nothing could be opened for the job on `slot`, and nothing was sent.
     pub fn unsent(&self, slot: u32, id: u64, fault: Fault) {
         self.decide(|core, now, fx| core.unsent(slot, id, fault, now, fx));
+    }
+
+    /// User code failed that ran on behalf of `slot`, beside any hook.
+    pub fn user_code_failed(&self, slot: u32, id: u64, hook: Hook, fault: Fault) {
+        self.decide(|core, _, fx| core.user_code_failed(slot, id, hook, fault, fx));
     }
 
     /// What slot `slot` held is gone.

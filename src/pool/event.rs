@@ -72,6 +72,22 @@ words! {
         OnRelease = "onRelease",
         /// When its holder asked for it.
         Recycle = "recycle",
+        /// When what user code made is to go.
+        Destroy = "destroy",
+    }
+}
+
+words! {
+    /// What JavaScript is to do about what it makes; its place is its number there.
+    Errand {
+        /// Make one.
+        Create = "create",
+        /// Nobody wants the one that is being made.
+        Abandon = "abandon",
+        /// See whether it is well.
+        Validate = "validate",
+        /// Take it apart.
+        Destroy = "destroy",
     }
 }
 

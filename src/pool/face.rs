@@ -30,6 +30,16 @@ pub trait Face: Send + Sync + Sized + 'static {
         id: u64,
     ) -> BoxFuture<'static, Result<Opened<Self::Resource>, Fault>>;
 
+    /// The same where it takes no time; `None`: it does.
+    fn open_at_once(
+        &self,
+        _endpoint: usize,
+        _slot: u32,
+        _id: u64,
+    ) -> Option<Opened<Self::Resource>> {
+        None
+    }
+
     /// Begins to close. [`Engine::ended`](super::Engine::ended) must follow, once.
     fn close(&self, resource: &Arc<Self::Resource>);
 

@@ -6,8 +6,10 @@
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
 //! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
-//! - [`options`], [`endpoint_options`]: the option table of the connection pool.
-//! - [`call`], [`blenders`], [`connection_pool`]: the engine over connections to Blenders.
+//! - [`option_table`]: every option; [`options`], [`endpoint_options`]: the connection pool's, read.
+//! - [`call`], [`pool`]: what every pool can be asked, and by whom.
+//! - [`blenders`], [`connection_pool`]: the engine over connections to Blenders; [`resources`],
+//!   [`resource_pool`]: over what user code makes; [`permits`], [`limiter`]: over nothing.
 //!
 //! The engine is generic over what a slot holds. This room never imports napi.
 
@@ -28,11 +30,19 @@ pub mod event;
 mod event_json;
 pub mod face;
 pub mod fifo;
+mod given;
 mod keeper;
+pub mod limiter;
 pub mod line;
+pub mod option_table;
 pub mod options;
+pub mod permits;
+pub mod pool;
 pub mod pulse;
+pub mod rate;
 pub mod request;
+pub mod resource_pool;
+pub mod resources;
 pub mod settings;
 mod snapshot;
 pub mod state;
@@ -40,10 +50,13 @@ pub mod stats;
 pub mod table;
 pub mod words;
 
-pub use call::{CallOptions, Command, LeaseInfo, Sink};
-pub use connection_pool::{ConnectionPool, Held};
+pub use call::{CallOptions, Command, Held, Holds, LeaseInfo, Sink};
+pub use connection_pool::ConnectionPool;
 pub use engine::{Cancelled, Engine};
 pub use face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
+pub use limiter::Limiter;
 pub use options::Options;
+pub use pool::{AnyPool, Pool};
 pub use request::{Ask, Kind, RequestKey};
+pub use resource_pool::ResourcePool;
 pub use table::Lease;

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
+use super::endpoint_options::refuse;
+use super::given::Given;
+use super::rate::Window;
+use crate::fault::Fault;
 
 /// See the option table for the meaning, the units and the ranges.
 #[derive(Clone, Debug)]
@@ -45,8 +49,80 @@ pub struct Settings {
     pub leak_threshold: Option<Duration>,
     /// When waiting callers are dropped.
     pub codel: Option<CodelSettings>,
+    /// How often a slot may be given to a holder; nothing: as often as there is one.
+    pub rate: Vec<Window>,
     /// When to raise an alert.
     pub alerts: AlertSettings,
+}
+
+impl Settings {
+    /// What a pool with slots is told.
+    ///
+    /// # Errors
+    /// [`Code::InvalidOption`](crate::fault::Code::InvalidOption) for what is out of range or
+    /// contradicts itself.
+    pub(super) fn read(given: &Given) -> Result<Self, Fault> {
+        let (base, max) = (given.millis("retryBackoffMs")?, given.millis("maxRetryBackoffMs")?);
+        if base > max {
+            return Err(refuse(
+                "retryBackoffMs",
+                base.as_millis() as u64,
+                &format!("is more than maxRetryBackoffMs ({})", max.as_millis()),
+            ));
+        }
+        let (min_slots, max_slots) =
+            (given.count("minConnections")?, given.count("maxConnections")?);
+        if min_slots > max_slots {
+            return Err(refuse(
+                "minConnections",
+                min_slots,
+                &format!("is more than maxConnections ({max_slots})"),
+            ));
+        }
+        let interval = given.millis("queueIntervalMs")?;
+        let target = given.some_millis("queueTargetMs")?;
+        Ok(Settings {
+            min_slots,
+            max_slots,
+            start_paused: given.choice("start")? == "paused",
+            max_waiting: given.size("maxWaiting")?.unwrap_or(usize::MAX),
+            acquire_timeout: given.millis("acquireTimeoutMs")?,
+            drain_timeout: given.millis("drainTimeoutMs")?,
+            // Finding out the dialect, dialling and the ping each stay within it.
+            open_timeout: given.millis("connectTimeoutMs")? * 3,
+            patience: given.millis("connectRetryMs")?,
+            backoff: Backoff { base, max },
+            max_uses: given.number("maxUses")?.unwrap_or(u64::MAX),
+            idle_timeout: given.some_millis("idleTimeoutMs")?,
+            max_lifetime: given.some_millis("maxLifetimeMs")?,
+            upkeep_interval: given.some_millis("maintenanceIntervalMs")?,
+            idle_order: match given.choice("idleOrder")? {
+                "fifo" => IdleOrder::Fifo,
+                _ => IdleOrder::Lifo,
+            },
+            health: HealthSettings {
+                interval: given.some_millis("healthCheckIntervalMs")?,
+                timeout: given.millis("healthCheckTimeoutMs")?,
+                failures: given.count("healthCheckFailures")?,
+                concurrency: given.count("healthCheckConcurrency")? as usize,
+            },
+            hooks: HookSettings {
+                on_connect: given.flag("onConnect")?,
+                on_release: given.flag("onRelease")?,
+                timeout: given.millis("hookTimeoutMs")?,
+            },
+            leak_threshold: given.some_millis("leakThresholdMs")?,
+            codel: target.map(|target| CodelSettings { target, interval }),
+            alerts: AlertSettings {
+                queue_depth: given.count("alertQueueDepth")? as usize,
+                wait: given.millis("alertWaitMs")?,
+                use_percent: given.count("alertUsePercent")?,
+                failed_checks: given.count("alertFailedChecks")?,
+                oldest_wait: given.millis("alertOldestWaitMs")?,
+            },
+            ..Settings::default()
+        })
+    }
 }
 
 /// Which of several idle slots is given out.
@@ -140,6 +216,7 @@ impl Default for Settings {
             },
             leak_threshold: None,
             codel: None,
+            rate: Vec::new(),
             alerts: AlertSettings::default(),
         }
     }

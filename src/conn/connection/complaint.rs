@@ -30,10 +30,12 @@ impl Connection {
                 .fault(Code::ReplyTooLarge, format!("the reply of {name} is larger than maxReplyBytes ({limit}); {size} bytes had come or were announced"))
                 .detail("limitBytes", *limit)
                 .detail("receivedBytes", *size),
-            FrameError::Malformed { .. } | FrameError::NotALength { .. } => self.fault(
-                Code::Protocol,
-                format!("{name} answered with something that is not {dialect}: {}", excerpt(bytes)),
-            ),
+            FrameError::Malformed { .. } | FrameError::NotALength { .. } => self
+                .fault(
+                    Code::Protocol,
+                    format!("{name} answered with something that is not {dialect}: {}", excerpt(bytes)),
+                )
+                .detail("received", beginning(bytes)),
         }
     }
 
@@ -42,6 +44,7 @@ impl Connection {
         let dialect = self.dialect.name;
         self.fault(Code::Protocol, format!("{name} answered with something that is not a {dialect} reply: {error}; received {}", excerpt(bytes)))
             .cause(Cause::text(error.to_string()))
+            .detail("received", beginning(bytes))
     }
 }
 
@@ -51,4 +54,10 @@ pub(in crate::conn) fn excerpt(bytes: &[u8]) -> String {
     let head = &bytes[..bytes.len().min(SHOWN)];
     let dots = if bytes.len() > SHOWN { "…" } else { "" };
     format!("'{}{dots}'", head.escape_ascii())
+}
+
+/// The beginning of something unexpected as it came, for whoever looks into it.
+fn beginning(bytes: &[u8]) -> String {
+    const KEPT: usize = 1_024;
+    String::from_utf8_lossy(&bytes[..bytes.len().min(KEPT)]).into_owned()
 }

@@ -209,17 +209,35 @@ impl<F: Face> Core<F> {
         let Some(run) = self.slots[at as usize].hook.take() else { return };
         self.deadlines.remove(run.stamp);
         if reason == Reason::Error {
-            let endpoint = self.slots[at as usize].endpoint;
-            self.count_at(endpoint, |counters| counters.hook_failures += 1);
-            self.tell_of(at, Name::HookFailed, fx, |slot| Event::HookFailed {
-                id: slot.id,
-                endpoint,
-                hook: run.hook,
-                fault: fault.clone(),
-            });
+            self.tell_hook_failed(at, run.hook, fault, fx);
         }
         if let Some(job) = run.job {
             fx.push(Effect::Refuse { job, fault: fault.clone() });
         }
+    }
+
+    /// User code failed that ran on behalf of a slot, beside any hook.
+    pub(in crate::pool) fn user_code_failed(
+        &mut self,
+        at: u32,
+        id: u64,
+        hook: Hook,
+        fault: Fault,
+        fx: &mut Effects<F>,
+    ) {
+        if self.slots[at as usize].id == id {
+            self.tell_hook_failed(at, hook, &fault, fx);
+        }
+    }
+
+    fn tell_hook_failed(&mut self, at: u32, hook: Hook, fault: &Fault, fx: &mut Effects<F>) {
+        let endpoint = self.slots[at as usize].endpoint;
+        self.count_at(endpoint, |counters| counters.hook_failures += 1);
+        self.tell_of(at, Name::HookFailed, fx, |slot| Event::HookFailed {
+            id: slot.id,
+            endpoint,
+            hook,
+            fault: fault.clone(),
+        });
     }
 }

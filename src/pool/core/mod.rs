@@ -10,7 +10,7 @@
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
 //! - `health`: one check. `rounds`: who is checked when. `report`, `summary`: how everything does.
-//! - `alerts`: figures that are where they should not be.
+//! - `pacing`: how often. `alerts`: figures that are where they should not be.
 //! - `hooks`: user code. `patience`: endpoints that fail. `probing`: those that may be
 //!   back. `time`: what is due.
 
@@ -23,6 +23,7 @@ mod leaving;
 mod lifecycle;
 mod opening;
 mod outcomes;
+mod pacing;
 mod patience;
 mod probing;
 mod report;
@@ -51,6 +52,7 @@ use super::event::{Event, Failed, Name, Observed};
 use super::face::{CloseReport, Face, Grant, Habits, HookCall};
 use super::fifo::Fifo;
 use super::line::Line;
+use super::rate::Rate;
 use super::request::{Kind, Request, RequestKey};
 use super::settings::Settings;
 use super::state::State;
@@ -137,6 +139,8 @@ pub(super) enum Timer {
     Hook { slot: u32, number: u64 },
     /// A queue that moved may stand still now.
     Stalled,
+    /// The rate lets the next holder go ahead.
+    Rate,
     /// The next round of checks.
     Round,
     /// The report of this number has had its time.
@@ -207,6 +211,9 @@ pub(super) struct Core<F: Face> {
     last_hook: u64,
     alarms: alerts::Alarms,
     codel: Codel,
+    pub(in crate::pool) rate: Rate,
+    /// [`Timer::Rate`] is set for this moment or an earlier one.
+    rate_due: Option<Instant>,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
@@ -242,6 +249,8 @@ impl<F: Face> Core<F> {
             last_hook: 0,
             alarms: alerts::Alarms::default(),
             codel: Codel::default(),
+            rate: Rate::new(settings.rate.clone()),
+            rate_due: None,
             closing_since: None,
             report: CloseReport::default(),
             settings,

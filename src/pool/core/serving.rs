@@ -57,7 +57,9 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn give_out(&mut self, now: Instant, fx: &mut Effects<F>) {
-        while let Some((index, slot)) = self.pick(now) {
+        while self.may_go_ahead(now)
+            && let Some((index, slot)) = self.pick(now)
+        {
             let key = self.key_of(index);
             match self.requests[index].kind {
                 Kind::RunHeld(lease) => {
@@ -250,6 +252,7 @@ impl<F: Face> Core<F> {
 
     /// A slot is not claimed any more.
     pub(super) fn check_in(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
+        self.turns_back(at);
         let slot = &self.slots[at as usize];
         let (endpoint, used) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
         self.note_at(endpoint, |tally| tally.used.note(used));
@@ -293,6 +296,7 @@ impl<F: Face> Core<F> {
         let endpoint = self.slots[lease.slot as usize].endpoint;
         self.count_at(endpoint, |counters| counters.acquired += 1);
         self.held += 1;
+        self.goes_ahead(lease.slot);
         self.endpoints[endpoint].held += 1;
         if let Some(at) = self.settings.leak_threshold.and_then(|limit| now.checked_add(limit)) {
             self.deadlines.insert(at, Timer::Leak(lease));

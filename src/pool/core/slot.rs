@@ -34,6 +34,8 @@ pub(in crate::pool) struct Slot<F: Face> {
     pub lease: Option<Lease>,
     /// Held by a caller (acquire), rather than claimed for one job.
     pub held: bool,
+    /// Its holder was let go ahead by the rate and has not said that it started.
+    pub ahead: bool,
     /// When it was claimed.
     pub claimed_at: Instant,
     /// This hold was reported as too long.
@@ -82,6 +84,7 @@ impl<F: Face> Slot<F> {
             opening: None,
             lease: None,
             held: false,
+            ahead: false,
             claimed_at: now,
             leaking: false,
             leaving: false,

@@ -1,0 +1,73 @@
+//! The engine over what user code makes: errands out, answers in.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::call::Sink;
+use super::engine::Engine;
+use super::face::Habits;
+use super::given::Given;
+use super::option_table::Owner;
+use super::pool::Pool;
+use super::resources::{FACTORY, Resources};
+use super::settings::Settings;
+use crate::fault::Fault;
+
+/// Made at the same time, unless told otherwise.
+const DEFAULT_MAX_CONNECTING: usize = 2;
+
+/// A pool of what user code makes.
+pub type ResourcePool = Pool<Resources>;
+
+impl ResourcePool {
+    /// A pool whose timers run on `runtime`. Makes nothing yet.
+    ///
+    /// # Errors
+    /// [`Code::InvalidOption`](crate::fault::Code::InvalidOption).
+    pub fn from_json(text: &str, runtime: Handle, sink: Arc<dyn Sink>) -> Result<Self, Fault> {
+        let given = Given::read(text, Owner::ResourcePool)?;
+        let settings = Settings::read(&given)?;
+        let create_timeout = given.millis("connectTimeoutMs")?;
+        let habits = Habits {
+            max_connecting: given.size("maxConnecting")?.unwrap_or(DEFAULT_MAX_CONNECTING),
+            max_in_flight: usize::MAX,
+            min_slots: 0,
+            max_slots: usize::MAX,
+            quiet: false,
+            per_job: false,
+        };
+        let validates = given.flag("validate")?;
+        let destroy_timeout = settings.drain_timeout;
+        let span = tracing::info_span!("pool", name = given.text("name")?.unwrap_or("pool"));
+        let endpoints = vec![(Arc::from(FACTORY), habits)];
+        let engine = Engine::new(settings, endpoints, runtime.clone(), span, |me| Resources {
+            habits,
+            validates,
+            create_timeout,
+            destroy_timeout,
+            sink,
+            runtime,
+            engine: me.clone(),
+            making: Arc::default(),
+            kept: Default::default(),
+        });
+        Ok(Pool { engine })
+    }
+
+    /// What was asked for as number `id` is there, or `error` came of it. `false`: nobody wants it
+    /// any more, and whoever made it must destroy it.
+    pub fn made(&self, id: u64, error: Option<String>) -> bool {
+        self.engine.face().made(id, error.map_or(Ok(()), Err))
+    }
+
+    /// What user code found when it checked `id`: that all is well, or `error`.
+    pub fn validated(&self, id: u64, exchange: u64, error: Option<String>) {
+        self.engine.face().validated(id, exchange, error);
+    }
+
+    /// User code has destroyed `id`, or `error` came of it. Its slot is free.
+    pub fn destroyed(&self, id: u64, error: Option<String>) {
+        self.engine.face().destroyed(id, error);
+    }
+}
