@@ -26,18 +26,6 @@ function invalidReply(reply) {
   return `Invalid response structure from Blender. Expected BlenderSocketResponse with status field, got: ${shown}`
 }
 
-/** @param {string} message what native code says of bytes that are no reply @returns {string | undefined} those bytes */
-function quoted(message) {
-  const escaped = /'((?:\\.|[^'\\])*?)…?'$/.exec(message)?.[1]
-  if (escaped === undefined) return undefined
-  // Escaped are the bytes, so the text is whole again only when they are bytes again.
-  const bytes = escaped.replace(/\\(x([0-9a-f]{2})|.)/g, (_, letter, hex) => {
-    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
-    return { n: '\n', r: '\r', t: '\t' }[/** @type {string} */ (letter)] ?? letter
-  })
-  return Buffer.from(bytes, 'latin1').toString('utf8')
-}
-
 /**
  * @param {PoolError} error
  * @param {Words} words
@@ -58,7 +46,7 @@ function messageOf(error, words) {
     case 'ERR_POOL_CLOSED':
       return delivered === 'no' ? words.closed : words.lost
     case 'ERR_POOL_PROTOCOL': {
-      const reply = details?.received ?? quoted(message)
+      const reply = details?.received
       // Without one, the stream ended in the middle of it.
       return typeof reply === 'string' ? invalidReply(reply) : words.lost
     }
@@ -75,7 +63,8 @@ function messageOf(error, words) {
  */
 function explained(error, cause) {
   const { code, advice, delivered, retryable, endpoint } = cause
-  return Object.assign(error, { cause, code, advice, delivered, retryable, endpoint })
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
+  return Object.assign(error, { code, advice, delivered, retryable }, endpoint && { endpoint })
 }
 
 /**
