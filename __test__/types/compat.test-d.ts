@@ -1,6 +1,13 @@
 // What the types of the drop-in modules promise, checked by the compiler alone: this file is never run.
 
 import {
+  ApiConnectionPoolManager,
+  ConnectionPool as CallPool,
+  type CancellationToken,
+  type getApiConnectionPoolManager,
+  type PoolStatistics,
+} from '../../compat/cli-connection-pool.js'
+import {
   type BlenderSocketResponse,
   ConnectionPool,
   type ConnectionPoolConfig,
@@ -81,4 +88,41 @@ export function failing(error: unknown) {
   const { code, advice, cause } = error as ExplainedError
   expect<Equal<typeof code, PoolErrorCode>>()
   return advice + cause.toString()
+}
+
+/** The token of the old tool. */
+interface OldToken {
+  readonly isCancelled: boolean
+  readonly canBeCancelled: boolean
+  onCancellationRequested(listener: () => void): void
+  throwIfCancellationRequested(): void
+}
+
+export async function calling(old: OldToken, signal: AbortSignal, asked: () => boolean) {
+  const pool = new CallPool({ maxConnections: 5, requestsPerMinute: 60 }, 'api')
+  // @ts-expect-error how many at a time has to be said
+  new CallPool({ requestsPerMinute: 60 })
+  const answer = await pool.execute(async () => 'text', old, 'key')
+  expect<Equal<typeof answer, string>>()
+  const length = await pool.execute(async (given) => {
+    expect<Equal<typeof given, AbortSignal>>()
+    return answer.length
+  }, signal)
+  await pool.execute(() => 1, { isCancelled: asked, onCancellationRequested: (fn) => fn })
+  // @ts-expect-error a key is a text
+  await pool.execute(async () => 1, undefined, 5)
+  const token: CancellationToken = old
+  pool.clearQueue('reason')
+  const { utilization, rateLimitStatus, deduplicationStats } = pool.getStats()
+  expect<Equal<ReturnType<typeof pool.shutdown>, Promise<void>>>()
+  const sum = rateLimitStatus.remainingPerMinute + (deduplicationStats?.cacheHitRate ?? 0)
+
+  const manager = new ApiConnectionPoolManager()
+  expect<Equal<ReturnType<typeof manager.getPool>, CallPool>>()
+  expect<Equal<ReturnType<typeof manager.getAllStats>, Record<string, PoolStatistics>>>()
+  manager.createPool('api', { maxConnections: 1, deduplicationTtl: 1_000 })
+  const found = await manager.execute(async () => [1], 'api', token, 'key')
+  expect<Equal<typeof found, number[]>>()
+  expect<Equal<ReturnType<typeof getApiConnectionPoolManager>, ApiConnectionPoolManager>>()
+  return length + utilization + sum
 }
