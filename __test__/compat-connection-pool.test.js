@@ -352,13 +352,14 @@ describe('shutdown', () => {
     await expect(pool.shutdown()).resolves.toBeUndefined()
   })
 
-  test('lets what runs finish', async () => {
+  test('lets what runs finish, and meanwhile refuses who comes', async () => {
     const server = await simulator({ dialect: DIALECT })
-    const pool = oldPool(server)
+    const pool = oldPool(server, { maxConnections: 1 })
     await pool.execute('ping')
     const running = pool.execute('hold')
     await busy(server)
     const ending = pool.shutdown()
+    await expect(pool.execute('ping')).rejects.toThrow('Connection pool shutting down')
     server.release()
     expect(await running).toMatchObject({ status: 'success' })
     await ending

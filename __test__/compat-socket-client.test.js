@@ -43,6 +43,16 @@ test('connecting again and again makes one connection', async () => {
   expect(server.stats()).toMatchObject({ connects, open: 1 })
 })
 
+test('connecting where a command runs does not wait for it', async () => {
+  const server = await simulator({ dialect: DIALECT })
+  const client = oldClient(server)
+  const running = client.sendCommand('hold')
+  await busy(server)
+  await client.connect()
+  server.release()
+  expect(await running).toMatchObject({ status: 'success' })
+})
+
 test('a command connects where nobody has', async () => {
   const client = oldClient(await simulator({ dialect: DIALECT }))
   expect(await client.validateConnection()).toBe(false)
