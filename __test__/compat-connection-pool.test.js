@@ -267,7 +267,7 @@ describe('trouble', () => {
   ])('in a reply (%s) is told in the old words, and the next command is served', async (_what, fault, message, code) => {
     const server = await simulator({ dialect: DIALECT })
     server.setFaults({ command: 'echo', times: 1, ...fault })
-    const pool = oldPool(server, {}, { timeout: 200 })
+    const pool = oldPool(server, {}, { timeout: 1_000 })
     const { error } = await outcome(pool.execute('echo'))
     expect(error.message).toBe(message)
     expect(error).toMatchObject({ code, cause: { code } })

@@ -122,7 +122,7 @@ test('an error of Blender’s own resolves', async () => {
 test('a command that is not answered in time rejects, and the next one is served', async () => {
   const server = await simulator({ dialect: DIALECT })
   server.setFaults({ command: 'echo', silence: true, times: 1 })
-  const client = oldClient(server, 200)
+  const client = oldClient(server, 1_000)
   const { error } = await outcome(client.sendCommand('echo'))
   expect(error.message).toBe('Response timeout - no complete JSON received within timeout period')
   expect(error).toMatchObject({ code: 'ERR_POOL_COMMAND_TIMEOUT', delivered: 'maybe' })

@@ -13,7 +13,7 @@
 // | cancelling what waits | left it to the listener | frees it at once |
 // | one listener on the token | for each wait, for ever | for all waits together, and taken back with the last where the token can |
 // | a token | of that tool | anything that can be asked or listened to (see token.js), or an AbortSignal |
-// | cancelling one of several with the same key | cancelled all of them | only that caller; fn is told when no other is left |
+// | cancelling one of several with the same key | cancelled all, where it was the first | only that caller; fn is told when no other is left |
 // | a kept result | one for the pools of a name | one for a pool; `clearQueue` forgets what is kept |
 // | queuedRequests | those that wait for a place | those that wait for the rate too |
 // | cacheHitRate | share of kept results among all entries | share of calls with a key that were spared |
