@@ -71,6 +71,12 @@ export declare class NativePool {
   validated(id: number, exchange: number, error?: string | undefined | null): void
   /** The answer to a destroy errand. */
   destroyed(id: number, error?: string | undefined | null): void
+  /**
+   * Asks for a permit: a request that waits, or a fault; a permit that is there at once is
+   * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With
+   * `in_turn` it comes by the ticket like any other.
+   */
+  permit(ticket: number, priority: number, inTurn: boolean): number | string
   /** What a permit was for has started; only where there is a rate. */
   started(slot: number, generation: number): void
   /** Refuses all who wait. */

@@ -730,3 +730,144 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
  * @returns undefined for a call that was not aborted, and for any other promise
  */
 export function deliveredOf(call: Promise<unknown>): Delivered | undefined
+
+// ---- Limiter ---------------------------------------------------------------------------------
+
+/** What a `Limiter` is made with. */
+export interface LimiterOptions {
+  /** Runs at the same time, 1 to 1 024. */
+  maxConcurrent: number
+  /** Starts in any window of 1 000 ms. 0, the default: no limit. */
+  requestsPerSecond?: number
+  /** Starts in any window of 60 000 ms. 0, the default: no limit. */
+  requestsPerMinute?: number
+  /** Runs that may wait; beyond them `ERR_POOL_QUEUE_FULL` at once. Default: any number. */
+  maxWaiting?: number | null
+  /** How long a run waits for a permit and for the rate, in milliseconds. Default: 30 000. */
+  queueTimeoutMs?: number
+  /** Results kept for `cacheTtlMs`; the oldest makes room. Default: 1 000. */
+  maxCached?: number
+  /** In log lines and statistics. Default: `limiter-1`, `limiter-2`, … */
+  name?: string | null
+}
+
+/** How one caller of `Limiter.run` wants it. */
+export interface RunOptions {
+  /** Rejects this caller with `signal.reason`. When no other waits for the run, that is stopped. */
+  signal?: AbortSignal
+  /** Callers with the key of a run that waits or runs join it. 1 to 512 characters, or a safe integer. */
+  key?: string | number
+  /** -100 to 100, higher first. Of a caller that joins a run it says nothing. Default: 0. */
+  priority?: number
+  /** One deadline over waiting and running, in milliseconds. Default: none. */
+  timeoutMs?: number
+  /**
+   * With a `key`: for how long the result is kept, should the run succeed, and that a result kept before
+   * will do. 0, the default: neither.
+   */
+  cacheTtlMs?: number
+}
+
+/** The figures of a `Limiter`. Totals never go down. */
+export interface LimiterStats {
+  name: string
+  state: 'ready' | 'closing' | 'closed'
+  maxConcurrent: number
+  /** Functions at work, those that nobody waits for any more included. */
+  running: number
+  /** Those of `running` that nobody waits for any more; they keep their permit until they settle. */
+  abandoned: number
+  /** Runs that have not begun. */
+  waiting: number
+  /** Results that are kept and not too old. */
+  cached: number
+  /** Runs that began: `succeeded + failed + running`. */
+  started: number
+  /** Functions that gave a result, whether or not anybody waited for it. */
+  succeeded: number
+  /** Functions that threw or rejected. */
+  failed: number
+  /** Callers whose signal aborted. */
+  aborted: number
+  /** Callers whose `timeoutMs` or whose run's `queueTimeoutMs` passed. */
+  timeouts: number
+  /** Callers that joined the run of another. */
+  joined: number
+  /** Callers that got a kept result. */
+  cacheHits: number
+  /** Callers that `clear()` turned away. */
+  cleared: number
+  /** From asking for a permit to getting it, in milliseconds. */
+  waitMs: Percentiles
+  /** From getting a permit to giving it back, in milliseconds. */
+  runMs: Percentiles
+  rate: {
+    /** `requestsPerSecond`; null: no limit. */
+    perSecond: number | null
+    /** `requestsPerMinute`; null: no limit. */
+    perMinute: number | null
+    /** Starts within the last 1 000 ms, counted up to the limits or 10 000, whichever is more. */
+    lastSecond: number
+    /** Starts within the last 60 000 ms, counted so too. */
+    lastMinute: number
+    remainingPerSecond: number | null
+    remainingPerMinute: number | null
+  }
+}
+
+/** What closing a `Limiter` did. */
+export interface LimiterCloseReport {
+  /** Callers that were still waiting, and were failed with `ERR_POOL_CLOSED`. */
+  failedWaiters: number
+  /** Runs that had not settled by the deadline. */
+  cut: number
+  durationMs: number
+}
+
+/**
+ * So many at a time, so many starts within a second and a minute: for whatever is to be called, and called
+ * no more often than that. It opens nothing, and holds the process only while a run waits.
+ *
+ * @example
+ * const limiter = new Limiter({ maxConcurrent: 4, requestsPerSecond: 10 })
+ * const page = await limiter.run((signal) => fetch(url, { signal }), { key: url, timeoutMs: 5_000 })
+ */
+export class Limiter {
+  /** @throws {PoolError} `ERR_POOL_INVALID_OPTION` */
+  constructor(options: LimiterOptions)
+
+  readonly name: string
+
+  readonly state: 'ready' | 'closing' | 'closed'
+
+  /**
+   * Runs `fn` with a permit and within the rate: never before `run` has returned, in the order of the
+   * calls within a priority. Gives what `fn` gives, rejects with what it throws.
+   *
+   * A caller whose `signal` aborts or whose `timeoutMs` passes is told at once. When nobody else waits
+   * for the run, it is taken out of the queue, or the signal of `fn` aborts; its permit is free again
+   * when `fn` has settled.
+   *
+   * Rejects with `ERR_POOL_ACQUIRE_TIMEOUT`, `ERR_POOL_COMMAND_TIMEOUT`, `ERR_POOL_QUEUE_FULL`,
+   * `ERR_POOL_CLEARED`, `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION` and `signal.reason`.
+   */
+  run<T>(fn: (signal: AbortSignal) => T | PromiseLike<T>, options?: RunOptions): Promise<T>
+
+  /** The figures now. */
+  stats(): LimiterStats
+
+  /**
+   * Turns away all who wait, with `ERR_POOL_CLEARED` and this message, and forgets the kept results. What
+   * runs goes on, but its result is not kept.
+   */
+  clear(reason?: string): void
+
+  /**
+   * Turns away all who wait. What runs may settle until the deadline (5 000 ms unless told otherwise); then
+   * its signal aborts, and its callers get `ERR_POOL_CLOSED`. Further calls give the same promise.
+   */
+  close(options?: { timeoutMs?: number }): Promise<LimiterCloseReport>
+
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>
+}

@@ -3,6 +3,7 @@
 // The public names, one by one, so that `import { ConnectionPool } from 'blender-pool'` finds them too.
 
 exports.ConnectionPool = require('./lib/connection-pool').ConnectionPool
+exports.Limiter = require('./lib/limiter').Limiter
 exports.PooledConnection = require('./lib/pooled-connection').PooledConnection
 exports.PooledResource = require('./lib/pooled-resource').PooledResource
 exports.ResourcePool = require('./lib/resource-pool').ResourcePool

@@ -145,6 +145,9 @@ describe.each(['worker', 'blender-mcp'])('a Blender that speaks %s', (dialect) =
     const reply = await pool.execute(wrong)
     expect(reply).toMatchObject({ success: false, status: 'error' })
     expect(reply.message).toContain('ZeroDivisionError')
+    // The other add-on has a message and nothing beside it.
+    const beside = dialect === 'worker' ? { stdout: 'before\n', traceback: expect.anything() } : {}
+    expect(reply).toMatchObject(beside)
     await expect(pool.execute(wrong, { rejectOnError: true })).rejects.toMatchObject({
       code: 'ERR_POOL_COMMAND_FAILED',
       delivered: 'yes',

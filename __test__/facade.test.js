@@ -332,16 +332,18 @@ test('every dialect gives the same reply', async () => {
 test('the names are there for import as for require', () => {
   const script = `
     import pool, {
-      ConnectionPool, PooledConnection, PooledResource, PoolError, ResourcePool, deliveredOf,
+      ConnectionPool, Limiter, PooledConnection, PooledResource, PoolError, ResourcePool,
+      deliveredOf,
     } from 'blender-pool'
     const names = {
-      ConnectionPool, PooledConnection, PooledResource, PoolError, ResourcePool, deliveredOf,
+      ConnectionPool, Limiter, PooledConnection, PooledResource, PoolError, ResourcePool,
+      deliveredOf,
     }
     for (const name in names) if (names[name] !== pool[name]) throw new Error(name)
     console.log(Object.keys(pool).sort().join())`
   const args = ['--input-type=module', '--eval', script]
   const names = execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
   expect(names.trim()).toBe(
-    'ConnectionPool,PoolError,PooledConnection,PooledResource,ResourcePool,deliveredOf',
+    'ConnectionPool,Limiter,PoolError,PooledConnection,PooledResource,ResourcePool,deliveredOf',
   )
 })

@@ -313,6 +313,21 @@ describe('a signal', () => {
     })
   })
 
+  test('lets a caller whose work ended with it say so before the process ends', async () => {
+    const child = liveChild(`
+      let finish
+      const work = new Promise((resolve) => { finish = resolve })
+      const caller = async () => { await work; await null; say('answered') }
+      caller()
+      server.registerShutdownHandler('work', () => finish())
+      server.installSignalHandlers(); stay(); say('ready')`)
+    await child.said('ready')
+    child.kill('SIGTERM')
+    const { code, lines } = await child.ended
+    expect(lines).toContain('answered')
+    expect(code).toBe(0)
+  })
+
   test('keeps the exit code that the program chose', async () => {
     const child = liveChild(
       `${handlers}; process.exitCode = 7; server.installSignalHandlers(); stay(); say('ready')`,

@@ -3,6 +3,7 @@
 // Signals that ask the process to end. The first begins the shutdown; one more has no patience left.
 
 const os = require('node:os')
+const { setImmediate } = require('node:timers')
 const { flag, listOf, milliseconds, readSettings } = require('./settings')
 
 /** @typedef {import('./shutdown').ShutdownRegistry} ShutdownRegistry */
@@ -52,9 +53,12 @@ function installSignalHandlers(registry, options) {
   const end = ({ ok }) => {
     uninstall()
     if (!exit) return
-    if (!ok) process.exit(1)
-    // Without an argument it is process.exitCode, else 0: an end that was asked for and went well.
-    process.exit()
+    // Callers whose work ended with the shutdown have not gone on yet; this is their turn to say so.
+    setImmediate(() => {
+      // Without an argument it is process.exitCode, else 0: an end that was asked for and went well.
+      if (ok) process.exit()
+      process.exit(1)
+    })
   }
 
   /** @param {NodeJS.Signals} signal */

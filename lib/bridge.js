@@ -160,7 +160,7 @@ class Bridge {
       if (ticket.delivery !== null) ticket.delivery.delivered = 'maybe'
       return
     }
-    this.outbox.forget(ticket)
+    this.outbox.forget(ticket.number)
     const waited = answer === 'waiting'
     this.#tellAborted(ticket, /** @type {Delivered} */ (waited ? 'no' : answer))
     // Of one that had its connection, native code has told how that went.

@@ -65,7 +65,7 @@ function readCallOptions(given, method, endpoints) {
     endpoint: endpoint === undefined ? -1 : endpointIndex(endpoint, endpoints),
     priority:
       priority === undefined ? 0 : integer('priority', priority, -MAX_PRIORITY, MAX_PRIORITY),
-    affinity: affinity === undefined ? null : key(affinity),
+    affinity: affinity === undefined ? null : key(affinity, 'affinity'),
     rejectOnError: rejectOnError === undefined ? false : flag('rejectOnError', rejectOnError),
     raw: raw === undefined ? false : flag('raw', raw),
   }

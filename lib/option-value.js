@@ -49,12 +49,16 @@ function abortSignal(value) {
   return value
 }
 
-/** @param {unknown} value @returns {string} a number and its digits are the same key */
-function key(value) {
+/**
+ * @param {unknown} value
+ * @param {string} name the option's
+ * @returns {string} a number and its digits are the same key
+ */
+function key(value, name) {
   if (Number.isSafeInteger(value)) return String(value)
   if (typeof value === 'string' && value !== '' && value.length <= MAX_KEY_LENGTH) return value
   const expected = `a string of 1 to ${MAX_KEY_LENGTH} characters or a safe integer`
-  throw invalidOption('affinity', value, expected)
+  throw invalidOption(name, value, expected)
 }
 
 /**

@@ -11,13 +11,18 @@ const { warn } = require('./warning')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 
+/**
+ * What an entry is for.
+ * @typedef {{ settle(kind: number, payload: any, aux: any): void }} Settled
+ */
+
 /** Entries handled before the event loop has its turn. */
 const SLICE = 256
 const VALUES_PER_ENTRY = 4
 
 class Outbox {
   #native
-  /** @type {Map<number, Ticket>} */
+  /** @type {Map<number, Settled>} */
   #tickets = new Map()
   /** @type {Map<number, Bridge>} */
   #bridges = new Map()
@@ -46,8 +51,14 @@ class Outbox {
 
   /** @param {Bridge} bridge whose events come here @returns {number} the pool's number */
   join(bridge) {
-    this.#bridges.set(++this.#lastPool, bridge)
-    return this.#lastPool
+    const pool = this.nextPool()
+    this.#bridges.set(pool, bridge)
+    return pool
+  }
+
+  /** A number for the next pool; of one that does not join, no events come. */
+  nextPool() {
+    return ++this.#lastPool
   }
 
   /** @param {number} pool its number; it has no more events */
@@ -70,14 +81,23 @@ class Outbox {
    */
   open(bridge, number, key, type, signal) {
     const ticket = new Ticket(bridge, number, key, type, signal)
-    this.#tickets.set(number, ticket)
-    this.hold()
+    this.expect(number, ticket)
     return ticket
   }
 
-  /** @param {Ticket} ticket no entry will come for it */
-  forget(ticket) {
-    this.#tickets.delete(ticket.number)
+  /**
+   * An entry will come under this number. Who it is for lets go of the process when it has.
+   * @param {number} number
+   * @param {Settled} settled
+   */
+  expect(number, settled) {
+    this.#tickets.set(number, settled)
+    this.hold()
+  }
+
+  /** @param {number} number no entry will come under it */
+  forget(number) {
+    this.#tickets.delete(number)
   }
 
   /** One more reason for the process to live. */

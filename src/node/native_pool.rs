@@ -16,8 +16,8 @@ use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
 use crate::pool::option_table::Owner;
 use crate::pool::{
-    AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, Limiter, Options,
-    ResourcePool, Sink,
+    AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, LeaseInfo, Limiter,
+    Options, ResourcePool, Sink,
 };
 
 /// A pool, as the facade sees it.
@@ -114,6 +114,10 @@ impl NativePool {
         let kind =
             Kind::new(&owner, &options, runtime, sink.clone()).map_err(|fault| thrown(&fault))?;
         let any = kind.any();
+        if let Kind::Permits(_) = kind {
+            // It has nothing open, and there may be many of them.
+            return Ok(NativePool { any, kind, sink });
+        }
         let forgotten = Arc::downgrade(&any);
         // A worker that ends, or the process: nobody is left to use the connections.
         env.add_env_cleanup_hook(forgotten, |pool| {
@@ -352,6 +356,21 @@ impl NativePool {
     }
 
     // ---- permits ---------------------------------------------------------------------------
+
+    /// Asks for a permit: a request that waits, or a fault; a permit that is there at once is
+    /// `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With
+    /// `in_turn` it comes by the ticket like any other.
+    #[napi]
+    pub fn permit(&self, ticket: f64, priority: i32, in_turn: bool) -> Either<f64, String> {
+        match self.permits().permit(ticket as u64, priority, in_turn) {
+            Ok(Held::Later(request)) => Either::A(request),
+            Ok(Held::Now(LeaseInfo { lease, .. })) => {
+                let number = (u64::from(lease.slot) << 32) + u64::from(lease.generation);
+                Either::A(-1.0 - number as f64)
+            }
+            Err(fault) => Either::B(text(&fault)),
+        }
+    }
 
     /// What a permit was for has started; only where there is a rate.
     #[napi]

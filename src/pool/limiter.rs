@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::call::Sink;
+use super::call::{Answer, CallOptions, Held, Sink};
 use super::endpoint_options::refuse;
 use super::engine::Engine;
 use super::given::Given;
@@ -44,13 +44,23 @@ impl Limiter {
             max_slots: max_slots as u32,
             max_waiting: given.size("maxWaiting")?.unwrap_or(usize::MAX),
             acquire_timeout: given.millis("queueTimeoutMs")?,
-            rate: windows.into_iter().flatten().collect(),
+            rate: Some(windows.into_iter().flatten().collect()),
             ..Settings::default()
         };
         let span = tracing::info_span!("limiter", name = given.text("name")?.unwrap_or("limiter"));
         let endpoints = vec![(Arc::from("permits"), HABITS)];
         let permits = |me: &_| Permits { sink, engine: std::sync::Weak::clone(me) };
         Ok(Pool { engine: Engine::new(settings, endpoints, runtime, span, permits) })
+    }
+
+    /// Asks for a permit. With `in_turn`, one that is granted at once comes by the ticket all the
+    /// same, and so after those that were granted before and are still on their way.
+    ///
+    /// # Errors
+    /// The fault, when the call is refused at once; then the ticket is not used.
+    pub fn permit(&self, ticket: u64, priority: i32, in_turn: bool) -> Result<Held, Fault> {
+        let answer = if in_turn { Answer::ByTicket } else { Answer::Awaited };
+        self.hold(ticket, &CallOptions { priority, ..CallOptions::default() }, answer)
     }
 
     /// What was let go ahead under this lease has started. Without it, the rate goes on counting it

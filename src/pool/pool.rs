@@ -119,9 +119,16 @@ pub trait AnyPool: Send + Sync {
     fn endpoints(&self) -> Value;
 }
 
-impl<F: Holds> AnyPool for Pool<F> {
-    fn acquire(&self, ticket: u64, options: &CallOptions) -> Result<Held, Fault> {
-        let answer = Arc::new(Mutex::new(Answer::Awaited));
+impl<F: Holds> Pool<F> {
+    /// Asks to hold a slot. `answer` says where a grant goes that comes at once: to whoever calls
+    /// this, or, behind all that was told before, to the ticket.
+    pub(super) fn hold(
+        &self,
+        ticket: u64,
+        options: &CallOptions,
+        answer: Answer,
+    ) -> Result<Held, Fault> {
+        let answer = Arc::new(Mutex::new(answer));
         let call = Call { ticket, want: Want::Hold(answer.clone()) };
         let key = self.engine.submit(options.ask(Kind::Hold), call)?;
         let now = std::mem::replace(&mut *lock(&answer), Answer::ByTicket);
@@ -129,6 +136,12 @@ impl<F: Holds> AnyPool for Pool<F> {
             Answer::Here(info) => Held::Now(info),
             Answer::Awaited | Answer::ByTicket => Held::Later(key.to_number()),
         })
+    }
+}
+
+impl<F: Holds> AnyPool for Pool<F> {
+    fn acquire(&self, ticket: u64, options: &CallOptions) -> Result<Held, Fault> {
+        self.hold(ticket, options, Answer::Awaited)
     }
 
     fn try_acquire(&self, options: &CallOptions) -> Result<Option<LeaseInfo>, Fault> {

@@ -49,8 +49,9 @@ pub struct Settings {
     pub leak_threshold: Option<Duration>,
     /// When waiting callers are dropped.
     pub codel: Option<CodelSettings>,
-    /// How often a slot may be given to a holder; nothing: as often as there is one.
-    pub rate: Vec<Window>,
+    /// How often a slot may be given to a holder, each window of which must allow it. `None`: as
+    /// often as there is a slot, and nobody counts.
+    pub rate: Option<Vec<Window>>,
     /// When to raise an alert.
     pub alerts: AlertSettings,
 }
@@ -216,7 +217,7 @@ impl Default for Settings {
             },
             leak_threshold: None,
             codel: None,
-            rate: Vec::new(),
+            rate: None,
             alerts: AlertSettings::default(),
         }
     }

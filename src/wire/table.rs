@@ -59,7 +59,7 @@ pub static DIALECTS: [Dialect; 8] = [
             ok: OkField { field: "status", equals: Scalar::Text("success") },
             result: "result",
             message: &["message"],
-            extras: &[],
+            extras: &["stdout", "traceback"],
         },
         ping: Some(Ping { kind: "ping", params: "{}" }),
         policy: Policy { ping_on_connect: true, ..Policy::PLAIN },

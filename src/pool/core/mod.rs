@@ -249,7 +249,7 @@ impl<F: Face> Core<F> {
             last_hook: 0,
             alarms: alerts::Alarms::default(),
             codel: Codel::default(),
-            rate: Rate::new(settings.rate.clone()),
+            rate: settings.rate.clone().map(Rate::new).unwrap_or_default(),
             rate_due: None,
             closing_since: None,
             report: CloseReport::default(),

@@ -13,7 +13,8 @@ use crate::pool::state::State;
 impl<F: Face> Core<F> {
     /// Reserves slots for those who wait and cannot be served by what is open or being opened.
     pub(super) fn open_missing(&mut self, now: Instant, fx: &mut Effects<F>) {
-        if self.phase != Phase::Ready {
+        // Whom the rate holds back, one more slot would not serve.
+        if self.phase != Phase::Ready || !self.may_go_ahead(now) {
             return;
         }
         while let Some(endpoint) = self.wants_opening(now) {

@@ -29,11 +29,13 @@ impl<F: Face> Core<F> {
         }
     }
 
-    /// A slot was granted to a holder.
-    pub(super) fn goes_ahead(&mut self, at: u32) {
+    /// A slot was granted to a holder. Without a limit nobody says when it starts: it does now.
+    pub(super) fn goes_ahead(&mut self, at: u32, now: Instant) {
         if self.rate.is_limited() {
             self.rate.go_ahead();
             self.slots[at as usize].ahead = true;
+        } else if self.settings.rate.is_some() {
+            self.rate.start(now);
         }
     }
 

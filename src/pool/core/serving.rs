@@ -296,7 +296,7 @@ impl<F: Face> Core<F> {
         let endpoint = self.slots[lease.slot as usize].endpoint;
         self.count_at(endpoint, |counters| counters.acquired += 1);
         self.held += 1;
-        self.goes_ahead(lease.slot);
+        self.goes_ahead(lease.slot, now);
         self.endpoints[endpoint].held += 1;
         if let Some(at) = self.settings.leak_threshold.and_then(|limit| now.checked_add(limit)) {
             self.deadlines.insert(at, Timer::Leak(lease));

@@ -1,0 +1,58 @@
+// @ts-check
+'use strict'
+// The options of a limiter's methods, checked.
+
+const { abortSignal, integer, key, milliseconds, record } = require('./option-value')
+
+const MAX_PRIORITY = 100
+const NAMES = ['signal', 'key', 'priority', 'timeoutMs', 'cacheTtlMs']
+
+/**
+ * @typedef {object} RunCall
+ * @property {AbortSignal | undefined} signal
+ * @property {string | null} key null: shared with nobody
+ * @property {number} priority higher first
+ * @property {number} timeoutMs -1: none
+ * @property {number} cacheTtlMs 0: the result is not kept
+ */
+
+/** @type {Readonly<RunCall>} */
+const NONE = Object.freeze({
+  signal: undefined,
+  key: null,
+  priority: 0,
+  timeoutMs: -1,
+  cacheTtlMs: 0,
+})
+
+/**
+ * @param {unknown} given
+ * @returns {Readonly<RunCall>}
+ * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
+ */
+function readRunOptions(given) {
+  if (given === undefined) return NONE
+  const options = record(given, 'run', NAMES)
+  const { signal, priority, timeoutMs, cacheTtlMs } = options
+  return {
+    signal: signal === undefined ? undefined : abortSignal(signal),
+    key: options.key === undefined ? null : key(options.key, 'key'),
+    priority:
+      priority === undefined ? 0 : integer('priority', priority, -MAX_PRIORITY, MAX_PRIORITY),
+    timeoutMs: timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 1),
+    cacheTtlMs: cacheTtlMs === undefined ? 0 : milliseconds('cacheTtlMs', cacheTtlMs, 0),
+  }
+}
+
+/**
+ * @param {unknown} given
+ * @returns {number} how long what runs may go on, in milliseconds; -1: as long as is usual
+ * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
+ */
+function readLimiterCloseOptions(given) {
+  if (given === undefined) return -1
+  const { timeoutMs } = record(given, 'close', ['timeoutMs'])
+  return timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 0)
+}
+
+module.exports = { readLimiterCloseOptions, readRunOptions }

@@ -1,0 +1,215 @@
+// @ts-check
+'use strict'
+// One run of a function, for all who wait for it, from asking for its permit to giving that back. The permit is
+// held until the function has settled, though nobody may wait for it any more.
+//
+//   waiting ──> granted ──> running ──> over
+//      └───────────┴── last caller gone, turned away ──^
+
+const { Entry } = require('./binding')
+const { Caller } = require('./caller')
+const { commandTimeout, queueTimeout, waitTimeout } = require('./limiter-faults')
+
+/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('./run-options').RunCall} RunCall */
+/** @typedef {import('./runs').Runs} Runs */
+
+const WAITING = 0
+const GRANTED = 1
+const RUNNING = 2
+const OVER = 3
+
+/** An arrow function that names no parameters. It has no `arguments` of its own either. */
+const BARE = /^(?:async ?)?\(\) ?=>/
+const sourceOf = Function.prototype.toString
+const NO_SIGNAL = /** @type {any} */ (undefined)
+
+/**
+ * Whether a function can see nothing of what it is given: making a signal takes longer than all the rest of a run.
+ * @param {Function} fn
+ */
+function seesNoSignal(fn) {
+  return fn.length === 0 && BARE.test(sourceOf.call(fn))
+}
+
+class Run {
+  /** Of the outbox. */
+  ticket = 0
+  /** For how long its result is kept, should it succeed. */
+  keepMs = 0
+  #stage = WAITING
+  /** Native code's number for it while it waits. */
+  #request = 0
+  #slot = -1
+  #generation = 0
+  /** @type {Set<Caller>} */
+  #callers = new Set()
+  /** Of the function's signal, if it takes one. @type {AbortController | undefined} */
+  #controller = undefined
+  /** @type {Promise<void> | undefined} */
+  #turn = undefined
+  #go = () => {}
+
+  /**
+   * @param {Runs} owner
+   * @param {(signal: AbortSignal) => any} fn
+   * @param {string | null} key
+   */
+  constructor(owner, fn, key) {
+    this.owner = owner
+    this.fn = fn
+    this.key = key
+    /** Results of runs from before a clear() are not kept. */
+    this.era = owner.era
+  }
+
+  get waits() {
+    return this.#stage === WAITING || this.#stage === GRANTED
+  }
+
+  /** Its function is at work, and nobody waits for it any more. */
+  get isAbandoned() {
+    return this.#stage === RUNNING && this.#callers.size === 0
+  }
+
+  /**
+   * One more who waits for it.
+   * @param {Readonly<RunCall>} call
+   */
+  join(call) {
+    const caller = new Caller(this, call)
+    this.#callers.add(caller)
+    if (call.cacheTtlMs > this.keepMs) this.keepMs = call.cacheTtlMs
+    return caller.outcome()
+  }
+
+  /**
+   * Its permit was there at once.
+   * @param {number} slot
+   * @param {number} generation
+   */
+  grant(slot, generation) {
+    this.#stage = GRANTED
+    this.#slot = slot
+    this.#generation = generation
+  }
+
+  /**
+   * Its permit will come by its ticket, or what comes instead.
+   * @param {number} request
+   */
+  wait(request) {
+    this.#request = request
+    this.#turn = new Promise((resolve) => {
+      this.#go = resolve
+    })
+  }
+
+  /** Never rejects. Begins at the earliest when whoever asked for it has gone on, and in that one's context. */
+  async carryOut() {
+    await this.#turn
+    if (this.#stage !== GRANTED) return
+    this.#stage = RUNNING
+    this.owner.counts.started++
+    let failed = false
+    let outcome
+    try {
+      outcome = await this.#start()
+    } catch (error) {
+      failed = true
+      outcome = error
+    }
+    this.#stage = OVER
+    this.owner.ended(this, failed, outcome)
+    this.owner.release(this.#slot, this.#generation)
+    for (const caller of this.#callers) {
+      if (failed) caller.reject(outcome)
+      else caller.resolve(outcome)
+    }
+  }
+
+  /** The function's synchronous part. It has started when that is over, however it ended. */
+  #start() {
+    try {
+      if (seesNoSignal(this.fn)) return this.fn(NO_SIGNAL)
+      this.#controller = new AbortController()
+      return this.fn(this.#controller.signal)
+    } finally {
+      this.owner.confirm(this.#slot, this.#generation)
+    }
+  }
+
+  /**
+   * Its entry has come from native code.
+   * @param {number} kind
+   * @param {any} payload
+   */
+  settle(kind, payload) {
+    if (kind === Entry.LEASE) {
+      const [slot, generation] = payload
+      if (this.#stage === WAITING) this.grant(slot, generation)
+      else this.owner.release(slot, generation)
+    } else if (this.#stage === WAITING) {
+      const fault = JSON.parse(payload)
+      this.owner.counts.timeouts += this.#callers.size
+      this.turnAway(queueTimeout(fault, this.owner.figures()))
+    }
+    this.owner.heard()
+    this.#go()
+  }
+
+  /**
+   * It will not begin; all who wait for it are told.
+   * @param {Fault} fault
+   * @returns {number} how many there were
+   */
+  turnAway(fault) {
+    const callers = [...this.#callers]
+    this.#callers.clear()
+    this.#endEarly()
+    for (const caller of callers) caller.reject(this.owner.error(fault))
+    return callers.length
+  }
+
+  /**
+   * Its function goes on, but nobody waits for that any longer.
+   * @param {Fault} fault
+   */
+  cut(fault) {
+    const error = this.owner.error(fault)
+    for (const caller of this.#callers) caller.reject(this.owner.error(fault))
+    this.#callers.clear()
+    this.#controller?.abort(error)
+  }
+
+  /**
+   * A caller has gone, and has been told why.
+   * @param {Caller} caller
+   * @param {any} reason
+   */
+  leave(caller, reason) {
+    this.#callers.delete(caller)
+    if (this.#callers.size > 0) return
+    this.owner.forgetKey(this)
+    if (this.#stage === RUNNING) {
+      this.#controller?.abort(reason)
+      return
+    }
+    if (this.#stage === WAITING) this.owner.cancel(this, this.#request)
+    this.#endEarly()
+  }
+
+  /** @param {number} timeoutMs a caller's own, which has passed @returns {Fault} */
+  outOfTime(timeoutMs) {
+    if (this.waits) return waitTimeout(timeoutMs, this.owner.figures())
+    return commandTimeout(timeoutMs)
+  }
+
+  #endEarly() {
+    if (this.#stage === GRANTED) this.owner.release(this.#slot, this.#generation)
+    this.#stage = OVER
+    this.owner.neverBegan(this)
+  }
+}
+
+module.exports = { Run }
