@@ -98,7 +98,7 @@ test('the package has no dependency but the binaries of its own version', () => 
 
 test('the packages hold what users need and nothing else', () => {
   const wanted =
-    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(lib|compat|health|opentelemetry|simulator)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
+    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(bin|lib|compat|health|opentelemetry|simulator|stress)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
   expect(packed.root.files.filter((file) => !wanted.test(file))).toEqual([])
   expect(packed.root.files).toEqual(
     expect.arrayContaining([
@@ -136,6 +136,11 @@ describe('installed from its tarballs, offline and without Rust', () => {
   test('is imported', () => {
     const script = `import { ConnectionPool } from 'blender-pool'; ${use}`
     expect(node(project, '--input-type=module', '-e', script)).toBe('closed\n')
+  })
+
+  test('brings the command', () => {
+    const command = 'node_modules/blender-pool/bin/blender-pool.js'
+    expect(node(project, command, '--version')).toBe(`${manifest.version}\n`)
   })
 
   test('brings the simulator', () => {
