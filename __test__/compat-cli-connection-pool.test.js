@@ -297,6 +297,25 @@ describe('a key', () => {
     await Promise.all([next, ...calls])
   })
 
+  test('whose last caller has cancelled is free for a new run, which waits for its own place', async () => {
+    const pool = callPool({ queueTimeout: 1 })
+    const controller = new AbortController()
+    const begun = deferred()
+    const held = deferred()
+    const work = () => {
+      begun.resolve()
+      return held.promise
+    }
+    const first = outcome(pool.execute(work, controller.signal, 'key'))
+    await begun.promise
+    controller.abort()
+    const next = outcome(pool.execute(async () => 'never', undefined, 'key'))
+    expect((await first).error.message).toBe('Operation was cancelled')
+    expect((await next).error.message).toBe('Connection pool timeout after 1ms')
+    held.resolve()
+    expect(await pool.execute(async () => 'now', undefined, 'key')).toBe('now')
+  })
+
   test('means nothing without deduplication', async () => {
     const pool = callPool({ enableDeduplication: false })
     let runs = 0
