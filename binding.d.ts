@@ -69,8 +69,11 @@ export declare class NativePool {
   made(id: number, error?: string | undefined | null): boolean
   /** The answer to a validate errand. */
   validated(id: number, exchange: number, error?: string | undefined | null): void
-  /** The answer to a destroy errand. */
-  destroyed(id: number, error?: string | undefined | null): void
+  /**
+   * Something was destroyed, asked for or not. False: the pool is closed, and did not tell of the
+   * error.
+   */
+  destroyed(id: number, error?: string | undefined | null): boolean
   /**
    * Asks for a permit: a request that waits, or a fault; a permit that is there at once is
    * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With

@@ -535,6 +535,7 @@ export interface Alert {
     | 'oldestWaitMs'
     | 'stuckSlot'
     | 'nestedAcquire'
+    | 'lateResource'
   value: number
   threshold: number
   message: string
@@ -711,6 +712,178 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
   /**
    * Closes the pool. Calls that wait fail at once; held connections and running commands may finish
    * until the deadline and are cut then. Further calls give the same promise.
+   */
+  close(options?: CloseOptions): Promise<CloseReport>
+
+  /** `close()`. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** Options of a `ResourcePool`: those of a `ConnectionPool` that do not concern Blender, and three functions. */
+export interface ResourcePoolOptions<T>
+  extends Omit<
+    PoolOptions,
+    | 'endpoints'
+    | 'dialect'
+    | 'maxInFlightPerEndpoint'
+    | 'pingOnConnect'
+    | 'commandTimeoutMs'
+    | 'maxRequestBytes'
+    | 'maxReplyBytes'
+    | 'onConnect'
+    | 'onRelease'
+    | 'allowRemote'
+  > {
+  /**
+   * Makes a resource, within `connectTimeoutMs`. The signal aborts when that is over or nobody wants it any
+   * more, with a `PoolError` that says why; what comes after that is destroyed at once.
+   */
+  create: (signal: AbortSignal) => T | PromiseLike<T>
+  /** The health check of an idle resource. `false`, a throw or a rejection has it destroyed. */
+  validate?: ((resource: T) => unknown) | null
+  /** Takes it apart; called once for whatever `create` gave. Its slot is free when that is done, or after `drainTimeoutMs`. */
+  destroy?: ((resource: T) => unknown) | null
+  /** Runs on every new resource before anybody gets it. One that fails has it destroyed. */
+  onConnect?: ResourceHook<T> | null
+  /** Runs on every resource that was given back, before anybody else gets it. One that fails has it destroyed. */
+  onRelease?: ResourceHook<T> | null
+}
+
+/** As `Hook`: the resource is lent, and taken back when the hook has ended. */
+export type ResourceHook<T> = (lease: PooledResource<T>) => unknown
+
+/** Options of a `ResourcePool`'s `acquire` and `use`. */
+export type ResourceAcquireOptions = Omit<AcquireOptions, 'endpoint' | 'affinity'>
+
+/** One resource, and where its slot stands. */
+export type ResourceInfo = Omit<ConnectionInfo, 'endpoint' | 'dialect'>
+
+/**
+ * A resource with one holder. It comes from a pool and goes back to it: by `release()`, by `discard()`, or
+ * at the end of the block with `await using`.
+ */
+export class PooledResource<T = unknown> {
+  private constructor()
+  /** From 1, in the order of creation. */
+  readonly id: number
+  /**
+   * What `create` made.
+   * @throws {PoolError} `ERR_POOL_NOT_HELD` after it was given back, `ERR_POOL_CONNECTION_LOST` after the pool
+   *   destroyed it while it was held
+   */
+  readonly resource: T
+  /** Whether it is still held through this object. */
+  readonly inUse: boolean
+  /** When it was made: milliseconds since the epoch. */
+  readonly createdAt: number
+  /** How often it had been used when it was acquired. */
+  readonly useCount: number
+
+  /** Gives it back. A second time rejects with `ERR_POOL_NOT_HELD` and harms nobody. */
+  release(): Promise<void>
+
+  /**
+   * Gives it back to be destroyed, and never used again.
+   * @param reason stands in the log
+   */
+  discard(reason?: string): Promise<void>
+
+  /** `release()`, without complaint where it was given back already. */
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** The events of a `ResourcePool`, under the names of a `ConnectionPool`'s; every `endpoint` is `factory`. */
+export interface ResourcePoolEvents<T>
+  extends Omit<
+    PoolEvents,
+    'poolCreated' | 'connectionReady' | 'hookFailed' | 'desync' | 'commandAborted'
+  > {
+  poolCreated: [{ options: ResourcePoolOptions<T> }]
+  connectionReady: [ConnectionEvent & { durationMs: number }]
+  /** A hook or `destroy` failed or took too long. */
+  hookFailed: [
+    ConnectionEvent & { hook: 'onConnect' | 'onRelease' | 'recycle' | 'destroy'; error: PoolError },
+  ]
+}
+
+/** A pool of whatever `create` makes. What is not told here is as in `ConnectionPool`. */
+export class ResourcePool<T = unknown> extends EventEmitter<ResourcePoolEvents<T>> {
+  /**
+   * Checks the options; nothing is made yet.
+   * @throws {PoolError} `ERR_POOL_INVALID_OPTION`
+   */
+  constructor(options: ResourcePoolOptions<T>)
+
+  readonly name: string
+  readonly state: PoolState
+
+  /**
+   * Takes a resource for one holder; first come, first served, within a priority.
+   *
+   * Rejects with `signal.reason` when aborted, else with a `PoolError`: `ERR_POOL_INVALID_OPTION`,
+   * `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`, `ERR_POOL_QUEUE_FULL`, `ERR_POOL_ACQUIRE_TIMEOUT`,
+   * `ERR_POOL_DEADLOCK`, `ERR_POOL_CONNECT`, `ERR_POOL_ENDPOINT_DOWN`; the `cause` of the last two is the error of
+   * `create`.
+   */
+  acquire(options?: ResourceAcquireOptions): Promise<PooledResource<T>>
+
+  /**
+   * An idle resource at once, or null. Makes none and never goes before those who wait.
+   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_CLEARED`
+   */
+  tryAcquire(): PooledResource<T> | null
+
+  /** Gives a resource back; the same as its own `release()`. Rejects with `ERR_POOL_NOT_HELD`. */
+  release(lease: PooledResource<T>): Promise<void>
+
+  /** Acquires, runs `work`, and gives the resource back whatever comes of it. Rejects as `acquire` and `work` do. */
+  use<R>(
+    work: (lease: PooledResource<T>) => R | PromiseLike<R>,
+    options?: ResourceAcquireOptions,
+  ): Promise<R>
+
+  /** @throws {PoolError} `ERR_POOL_CLOSED` */
+  ready(): void
+  /** @throws {PoolError} `ERR_POOL_CLOSED` */
+  pause(): void
+
+  /**
+   * Uses nothing any more that there is now: idle resources are destroyed, held ones when they are given back
+   * (with `interruptInUse`, at once). The pool is paused until `ready()`.
+   * @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION`
+   */
+  clear(options?: Omit<ClearOptions, 'endpoint'>): void
+
+  /** Resolves when `minConnections` resources are there; rejects with what keeps them from being made. */
+  warm(): Promise<void>
+
+  /** Validates what is idle, all at the same time, and tells how everything is. Never rejects. */
+  checkHealth(): Promise<HealthReport>
+
+  /** @throws {PoolError} `ERR_POOL_CLOSED`, `ERR_POOL_INVALID_OPTION` */
+  resize(size: PoolSize): void
+
+  /** Gives a held resource back by way of `work`; nobody else gets it meanwhile. */
+  recycle<R>(
+    lease: PooledResource<T>,
+    work: (lease: PooledResource<T>) => R | PromiseLike<R>,
+  ): Promise<R>
+
+  /** The pool's figures now; its one endpoint is `factory`. */
+  stats(): PoolStats
+
+  /** Every resource and its state now. */
+  resources(): ResourceInfo[]
+
+  /** The pool's figures now, for Prometheus: `text/plain; version=0.0.4`. */
+  metrics(): string
+
+  ref(): this
+  unref(): this
+
+  /**
+   * Closes the pool. Calls that wait fail at once, what is being made is aborted, holders may finish until the
+   * deadline; each `destroy` has `drainTimeoutMs`. Further calls give the same promise.
    */
   close(options?: CloseOptions): Promise<CloseReport>
 

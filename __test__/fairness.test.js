@@ -77,6 +77,23 @@ describe.each(Object.entries(TAKES))('priority of %s', (_name, take) => {
   })
 })
 
+test('who gets an idle connection at once is told after those who were served before', async () => {
+  const blender = await stub()
+  const connections = pool(blender, { ...STILL, maxConnections: 2 })
+  const [one, two] = await Promise.all([connections.acquire(), connections.acquire()])
+  const order = []
+  const take = async (name) => {
+    await connections.use(() => order.push(name))
+  }
+  const waiting = take('waited')
+  expect(connections.stats().waiting).toBe(1)
+  // Served now, and told when the event loop comes round; meanwhile the other connection is idle.
+  await Promise.all([one.release(), two.release()])
+  expect(connections.stats()).toMatchObject({ waiting: 0, idle: 1 })
+  await Promise.all([waiting, take('came later')])
+  expect(order).toEqual(['waited', 'came later'])
+})
+
 test.each([
   [1.5],
   [101],

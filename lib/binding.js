@@ -57,7 +57,8 @@
  * @property {(id: number, error: string | null) => boolean} made Whether anybody still wants it; if not, it is the
  *   facade's to destroy.
  * @property {(id: number, exchange: number, error: string | null) => void} validated
- * @property {(id: number, error: string | null) => void} destroyed
+ * @property {(id: number, error: string | null) => boolean} destroyed Also of what was made too late. False: the pool
+ *   is closed, and did not tell of the error.
  *
  * Only of a Limiter:
  * @property {(ticket: number, priority: number, inTurn: boolean) => any} permit An acquire, but that a permit granted on
@@ -80,7 +81,8 @@
  * The kinds of entry that an outbox holds. REPLY, LEASE, FAULT and DONE settle a ticket; EVENT and HOOK
  * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
  * onRelease, recycle) and the ticket of a recycle or 0. An ERRAND names a pool too: its payload is what to do
- * (create, abandon, validate, destroy), its aux the resource's number and that of the check.
+ * (create, abandon, validate, destroy), its aux the resource's number and that of the check (abandon: 1 when its time
+ * was over).
  */
 const Entry = /** @type {const} */ ({
   REPLY: 0,

@@ -5,6 +5,7 @@
 
 const { Entry, NativePool } = require('./binding')
 const { readCallOptions } = require('./call-options')
+const { Errands } = require('./errands')
 const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
@@ -13,6 +14,8 @@ const { Nesting } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
+const { errors } = require('./tables')
+const { Thrown } = require('./thrown')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./pool-error').Delivered} Delivered */
@@ -54,8 +57,12 @@ class Bridge {
     this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
     this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
     this.nesting = values.detectNestedAcquire ? new Nesting(this) : null
-    /** What native code asks of user code that makes things. @type {import('./errands').Errands | null} */
-    this.errands = null
+    this.thrown = new Thrown()
+    /** What native code asks of user code that makes things; null where there is none. */
+    this.errands =
+      owner === 'ResourcePool'
+        ? new Errands(this, options.functions, values.connectTimeoutMs)
+        : null
     this.outbox.hold()
   }
 
@@ -64,9 +71,14 @@ class Bridge {
     return JSON.parse(this.native[what]())
   }
 
-  /** @param {Fault | string} fault with this pool's figures of this moment */
+  /** @param {Fault | string} fault with this pool's figures of this moment, and in its words */
   error(fault) {
-    return new PoolError(typeof fault === 'string' ? JSON.parse(fault) : fault, this.native.stats())
+    /** @type {Fault} */
+    const told = typeof fault === 'string' ? JSON.parse(fault) : fault
+    const row = errors.get(told.code)
+    const advice = told.advice ?? (this.errands === null ? row?.advice : row?.ofResources)
+    const cause = this.thrown.causeOf(told.cause)
+    return new PoolError({ ...told, advice, cause }, this.native.stats())
   }
 
   /**
@@ -147,6 +159,7 @@ class Bridge {
     this.#ended = true
     this.unref()
     this.outbox.leave(this.number)
+    this.errands?.end()
   }
 
   /**

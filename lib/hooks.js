@@ -76,6 +76,7 @@ class Hooks {
     clearTimeout(late)
     lease.held = false
     if (recycling !== undefined) recycling.outcome = outcome
+    if (outcome.failed) this.#bridge.thrown.keep('hook', number, outcome.error)
     const [slot, generation] = array
     this.#bridge.native.hookDone(slot, generation, number, outcome.said)
   }

@@ -38,6 +38,14 @@ const ELSEWHERE = {
   code: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
 }
 
+/** The same where a pool holds what user code makes. @type {Record<string, string>} */
+const NOWHERE = Object.fromEntries(
+  ['endpoints', 'endpoint', 'host', 'port', 'path', 'url', 'dialect', 'allowRemote'].map((name) => [
+    name,
+    'It has no endpoints: whatever it pools, create makes.',
+  ]),
+)
+
 /**
  * @param {string} option the unknown name
  * @param {string} owner what it was given to: "the pool", "execute()"
@@ -45,8 +53,9 @@ const ELSEWHERE = {
  */
 function unknownOption(option, owner, known) {
   const names = [...known]
-  const hint = Object.hasOwn(ELSEWHERE, option)
-    ? ` ${ELSEWHERE[option]}`
+  const elsewhere = names.includes('create') ? { ...ELSEWHERE, ...NOWHERE } : ELSEWHERE
+  const hint = Object.hasOwn(elsewhere, option)
+    ? ` ${elsewhere[option]}`
     : didYouMean(option, names)
   const message = `${owner} has no option ${show(option)}.${hint}`
   const advice = names.length === 0 ? undefined : `The options here are: ${names.join(', ')}.`

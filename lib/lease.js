@@ -97,7 +97,7 @@ class Lease {
 
   notHeld() {
     const { connectionId, endpoint } = this
-    const message = `Connection ${connectionId} is not held any more: it was given back already.`
+    const message = `${this.bridge.lent} ${connectionId} is not held any more: it was given back already.`
     return this.bridge.error({ code: 'ERR_POOL_NOT_HELD', message, connectionId, endpoint })
   }
 }
@@ -119,8 +119,9 @@ class HookLease extends Lease {
   #refusal() {
     if (!this.held) return this.notHeld()
     const { connectionId, endpoint } = this
-    const message = `Connection ${connectionId} is lent to a hook, not held by it.`
-    const advice = 'Return from the hook to keep the connection; throw to have it closed.'
+    const { lent } = this.bridge
+    const message = `${lent} ${connectionId} is lent to a hook, not held by it.`
+    const advice = `Return from the hook to keep the ${lent.toLowerCase()}; throw to have it closed.`
     return this.bridge.error({ code: 'ERR_POOL_NOT_HELD', message, advice, connectionId, endpoint })
   }
 }

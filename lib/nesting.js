@@ -99,7 +99,7 @@ class Nesting {
     if (circle === null) return fault
     this.#tell(circle)
     const { endpoint, cause, details } = fault
-    const message = `${fault.message}; ${inWords(circle.held)}`
+    const message = `${fault.message}; ${this.#inWords(circle.held)}`
     return { code: 'ERR_POOL_DEADLOCK', message, delivered: 'no', endpoint, cause, details }
   }
 
@@ -141,19 +141,21 @@ class Nesting {
   #tell({ held, max }) {
     if (this.#isTold) return
     this.#isTold = true
+    const lent = this.#bridge.lent.toLowerCase()
     const message =
-      `Nobody gets a connection: ${inWords(held)}. Use the connection that use() gives instead of ` +
+      `Nobody gets a ${lent}: ${this.#inWords(held)}. Use the ${lent} that use() gives instead of ` +
       'asking for another, release it first, or raise maxConnections.'
     const figures = { metric: 'nestedAcquire', value: held, threshold: max }
     this.#bridge.herald.tell('alert', { severity: 'critical', ...figures, message })
   }
-}
 
-/** @param {number} held */
-function inWords(held) {
-  return held === 1
-    ? 'the only connection is held, and its holder waits for one more of the same pool'
-    : `all ${held} connections are held, and each holder waits for one more of the same pool`
+  /** @param {number} held */
+  #inWords(held) {
+    const lent = this.#bridge.lent.toLowerCase()
+    return held === 1
+      ? `the only ${lent} is held, and its holder waits for one more of the same pool`
+      : `all ${held} ${lent}s are held, and each holder waits for one more of the same pool`
+  }
 }
 
 module.exports = { Nesting }

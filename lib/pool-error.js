@@ -3,8 +3,8 @@
 // The one class of error the pool throws. It is made in JavaScript, by the function the caller called,
 // so that its stack names the caller's line and `instanceof` holds in every realm (jest has several).
 
-const { types } = require('node:util')
 const { errors } = require('./tables')
+const { isError } = require('./thrown')
 
 /** @typedef {'no' | 'maybe' | 'yes'} Delivered */
 
@@ -34,7 +34,7 @@ const { errors } = require('./tables')
 
 /** @param {unknown} cause a real error as it is; a native one as the error Node itself would give */
 function causeError(cause) {
-  if (types.isNativeError(cause)) return cause
+  if (isError(cause)) return cause
   const { message, ...fields } = /** @type {Cause} */ (cause)
   const error = Object.assign(new Error(message), fields)
   // It happened in no JavaScript line: the frames of this file would only mislead.

@@ -1,20 +1,21 @@
 // @ts-check
 'use strict'
-// A resource in its holder's hands.
+// A resource in its holder's hands. It keeps no reference to the resource itself: whoever has given it back
+// cannot reach it here any more.
 
 const { Held } = require('./held')
 
 class PooledResource extends Held {
-  #resource
+  #lease
 
   /** @param {import('./lease').Lease} lease */
   constructor(lease) {
     super(lease)
-    this.#resource = lease.bridge.errands?.resourceOf(lease.connectionId)
+    this.#lease = lease
   }
 
   get resource() {
-    return this.#resource
+    return this.#lease.bridge.errands?.resourceOf(this.#lease)
   }
 }
 

@@ -25,6 +25,7 @@ const { tables } = require('./binding')
  * @property {boolean} retryable
  * @property {string} meaning
  * @property {string} advice
+ * @property {string} ofResources the same of a ResourcePool
  */
 
 /**

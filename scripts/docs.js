@@ -1,11 +1,12 @@
 'use strict'
-// Writes into docs/ what stands elsewhere: the tables of metrics, and the examples that tests run.
+// Writes into docs/ what stands elsewhere: the tables of metrics and options, and the examples that tests run.
 // `node scripts/docs.js` does it; a test compares.
 
 const fs = require('node:fs')
 const path = require('node:path')
 const { ROWS } = require('../health/metrics-of')
 const { ENDPOINT_FIGURES, FIGURES, NAMED_ELSEWHERE } = require('../lib/metrics')
+const { optionTable } = require('./readme')
 
 const ROOT = path.join(__dirname, '..')
 const DOCS = path.join(ROOT, 'docs')
@@ -26,6 +27,7 @@ const TABLES = {
     HEAD,
     ...ROWS.map(([type, name, help]) => `| \`blender_pool_${name}\` | ${type} | ${help} |`),
   ],
+  'resource-options': optionTable('ResourcePool'),
 }
 
 /** @param {string} text a page @returns {string} the same with fresh tables and code */

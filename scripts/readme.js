@@ -25,18 +25,24 @@ function show(value) {
   return typeof value === 'number' ? grouped(value) : `\`${value}\``
 }
 
+/** @param {string} owner a class @returns {string[]} the lines of the table of its options */
+function optionTable(owner) {
+  const { options } = JSON.parse(tables())
+  return [
+    ...head('option', 'default', 'range', ''),
+    ...options
+      .filter(({ owners }) => owners.includes(owner))
+      .map((option) =>
+        row(`\`${option.name}\``, show(option.default), range(option), option.about),
+      ),
+  ]
+}
+
 /** @returns {Record<string, string>} a table for each marker */
 function render() {
-  const { options, errors, dialects } = JSON.parse(tables())
+  const { errors, dialects } = JSON.parse(tables())
   return {
-    options: [
-      ...head('option', 'default', 'range', ''),
-      ...options
-        .filter(({ owners }) => owners.includes('ConnectionPool'))
-        .map((option) =>
-          row(`\`${option.name}\``, show(option.default), range(option), option.about),
-        ),
-    ].join('\n'),
+    options: optionTable('ConnectionPool').join('\n'),
     errors: [
       ...head('code', 'what happened', 'what to do'),
       ...errors.map(({ code, meaning, advice }) => row(`\`${code}\``, meaning, advice)),
@@ -74,7 +80,7 @@ function refresh(text) {
   })
 }
 
-module.exports = { README, refresh }
+module.exports = { README, optionTable, refresh }
 
 if (require.main === module) {
   fs.writeFileSync(README, refresh(fs.readFileSync(README, 'utf8')))

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 macro_rules! codes {
-    ($($name:ident = $text:literal, retryable: $retryable:literal, $meaning:literal, $advice:literal;)*) => {
+    ($($name:ident = $text:literal, retryable: $retryable:literal, $meaning:literal, $advice:literal $(, resources: $resources:literal)?;)*) => {
         /// A stable error code: match on this, never on a message.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Code { $(#[doc = $meaning] $name,)* }
 
         /// Every code with its meaning, its advice and whether a retry may help.
         pub static CODES: &[CodeRow] = &[
-            $(CodeRow { code: Code::$name, text: $text, retryable: $retryable, meaning: $meaning, advice: $advice },)*
+            $(CodeRow { code: Code::$name, text: $text, retryable: $retryable, meaning: $meaning, advice: $advice, of_resources: [$($resources,)? $advice][0] },)*
         ];
     };
 }
@@ -31,25 +31,31 @@ codes! {
         "Correct the command; nothing was sent.";
     Closed = "ERR_POOL_CLOSED", retryable: false,
         "The pool is closing or closed.",
-        "Create a new pool; see delivered for whether a command was under way.";
+        "Create a new pool; see delivered for whether a command was under way.",
+        resources: "Create a new pool where one is needed still.";
     Cleared = "ERR_POOL_CLEARED", retryable: true,
         "The pool was cleared or is paused.",
-        "Call ready() when Blender is there again, then try again; see delivered for whether a command was under way.";
+        "Call ready() when Blender is there again, then try again; see delivered for whether a command was under way.",
+        resources: "Call ready() when what create connects to is there again, then try again.";
     AcquireTimeout = "ERR_POOL_ACQUIRE_TIMEOUT", retryable: true,
         "No connection became free in time.",
-        "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.";
+        "Raise acquireTimeoutMs or maxConnections, hold connections for a shorter time, or see the cause: opening one may be what fails.",
+        resources: "Raise acquireTimeoutMs or maxConnections, hold resources for a shorter time, or see the cause: create may be what fails.";
     QueueFull = "ERR_POOL_QUEUE_FULL", retryable: true,
         "maxWaiting callers are waiting already, or waits have been longer than queueTargetMs for too long.",
         "Slow the callers down, or raise maxWaiting or queueTargetMs.";
     Connect = "ERR_POOL_CONNECT", retryable: true,
         "No connection could be opened.",
-        "Start Blender and the add-on's server, and check host and port; the cause is the operating system's own error.";
+        "Start Blender and the add-on's server, and check host and port; the cause is the operating system's own error.",
+        resources: "Look at the cause, the error of create, and whether what it connects to is there.";
     EndpointDown = "ERR_POOL_ENDPOINT_DOWN", retryable: true,
         "Every Blender this call could go to is down.",
-        "Start one of them; the cause is the last real error.";
+        "Start one of them; the cause is the last real error.",
+        resources: "Look at the cause, the last error of create, and whether what it connects to is there.";
     ConnectionLost = "ERR_POOL_CONNECTION_LOST", retryable: true,
         "The connection broke while the command was running or the connection was held.",
-        "Look at delivered: with 'no' send it again; with 'maybe' check the scene first. Blender may have crashed or been closed.";
+        "Look at delivered: with 'no' send it again; with 'maybe' check the scene first. Blender may have crashed or been closed.",
+        resources: "Stop using it; acquire another, and do there again what did not finish.";
     CommandTimeout = "ERR_POOL_COMMAND_TIMEOUT", retryable: false,
         "The command was sent, and no whole reply came in time.",
         "Blender may be rendering, or a dialog may be open. Raise commandTimeoutMs for long work; check the scene before sending the command again.";
@@ -64,10 +70,12 @@ codes! {
         "Ask for less, write to a file instead, or raise maxReplyBytes.";
     Deadlock = "ERR_POOL_DEADLOCK", retryable: false,
         "Every connection is held by callers that wait for another one themselves.",
-        "Use the connection you hold instead of asking for another, release it first, or raise maxConnections above the number of callers that hold one and ask for more.";
+        "Use the connection you hold instead of asking for another, release it first, or raise maxConnections above the number of callers that hold one and ask for more.",
+        resources: "Use the resource you hold instead of asking for another, release it first, or raise maxConnections above the number of callers that hold one and ask for more.";
     NotHeld = "ERR_POOL_NOT_HELD", retryable: false,
         "The connection is not held by this caller: released already, or never acquired.",
-        "Release once, and use a connection only between acquire and release.";
+        "Release once, and use a connection only between acquire and release.",
+        resources: "Release once, and use a resource only between acquire and release.";
 }
 
 /// One row of [`CODES`].
@@ -83,6 +91,8 @@ pub struct CodeRow {
     pub meaning: &'static str,
     /// What to do next.
     pub advice: &'static str,
+    /// The same where a pool holds what user code makes.
+    pub of_resources: &'static str,
 }
 
 impl Code {
@@ -130,6 +140,8 @@ pub struct Cause {
     pub address: Option<String>,
     /// Where it was going, over TCP.
     pub port: Option<u16>,
+    /// The run of user code that failed: what ran, and its number. The facade has what it threw.
+    pub run: Option<(&'static str, u64)>,
 }
 
 impl Cause {
@@ -148,6 +160,7 @@ impl Cause {
             syscall: Some(syscall),
             address: Some(address),
             port: None,
+            run: None,
         }
     }
 
@@ -160,7 +173,13 @@ impl Cause {
             syscall: None,
             address: None,
             port: None,
+            run: None,
         }
+    }
+
+    /// A cause that user code threw.
+    pub fn thrown(message: impl Into<String>, what: &'static str, number: u64) -> Self {
+        Cause { run: Some((what, number)), ..Cause::text(message) }
     }
 }
 
@@ -303,11 +322,14 @@ impl Fault {
         let mut fault = json!({
             "code": row.text,
             "message": self.inner.message,
-            "advice": self.inner.advice.as_deref().unwrap_or(row.advice),
             "delivered": self.delivered.text(),
             "retryable": self.is_retryable(),
         });
         let fields = fault.as_object_mut().expect("built as an object");
+        // The code's own the facade knows, and which of them it is.
+        if let Some(advice) = &self.inner.advice {
+            fields.insert("advice".into(), json!(advice));
+        }
         if let Some(endpoint) = &self.inner.endpoint {
             fields.insert("endpoint".into(), json!(endpoint));
         }
@@ -332,6 +354,9 @@ impl Fault {
             }
             if let Some(port) = cause.port {
                 slots.insert("port".into(), json!(port));
+            }
+            if let Some((what, number)) = cause.run {
+                slots.insert("run".into(), json!(format!("{what} {number}")));
             }
             fields.insert("cause".into(), below);
         }

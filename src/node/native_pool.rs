@@ -109,6 +109,7 @@ impl NativePool {
         let sink = Arc::new(PoolSink {
             queue: outbox.queue.clone(),
             pool: pool_number,
+            owed: Arc::default(),
             closers: Mutex::default(),
         });
         let kind =
@@ -349,10 +350,11 @@ impl NativePool {
         self.resources().validated(id as u64, exchange as u64, error);
     }
 
-    /// The answer to a destroy errand.
+    /// Something was destroyed, asked for or not. False: the pool is closed, and did not tell of the
+    /// error.
     #[napi]
-    pub fn destroyed(&self, id: f64, error: Option<String>) {
-        self.resources().destroyed(id as u64, error);
+    pub fn destroyed(&self, id: f64, error: Option<String>) -> bool {
+        self.resources().destroyed(id as u64, error)
     }
 
     // ---- permits ---------------------------------------------------------------------------

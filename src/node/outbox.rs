@@ -6,7 +6,7 @@
 //! async handle each, all of which libuv scans on every wake-up.)
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use napi::bindgen_prelude::*;
@@ -29,7 +29,7 @@ enum Entry {
     /// 0
     Reply { ticket: u64, reply: Reply, dialect: usize, raw: bool },
     /// 1
-    Lease { ticket: u64, lease: LeaseInfo },
+    Lease { ticket: u64, lease: LeaseInfo, owed: Arc<AtomicUsize> },
     /// 2
     Fault { ticket: u64, fault: Fault },
     /// 3
@@ -85,6 +85,8 @@ fn close_report(report: &CloseReport) -> String {
 pub(super) struct PoolSink {
     pub queue: Arc<Queue>,
     pub pool: u32,
+    /// Leases that JavaScript has not fetched yet.
+    pub owed: Arc<AtomicUsize>,
     /// Who waits for the pool to be closed, and the report once it is.
     pub closers: Mutex<Closers>,
 }
@@ -116,7 +118,12 @@ impl Sink for PoolSink {
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
-        self.queue.post(Entry::Lease { ticket, lease });
+        self.owed.fetch_add(1, SeqCst);
+        self.queue.post(Entry::Lease { ticket, lease, owed: self.owed.clone() });
+    }
+
+    fn owes_a_lease(&self) -> bool {
+        self.owed.load(SeqCst) > 0
     }
 
     fn fault(&self, ticket: u64, fault: Fault) {
@@ -225,7 +232,8 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
             }
             values.set(at + 3, dialect as u32)
         }
-        Entry::Lease { lease, .. } => {
+        Entry::Lease { lease, owed, .. } => {
+            owed.fetch_sub(1, SeqCst);
             values.set(at + 2, lease_array(env, &lease)?)?;
             values.set(at + 3, 0)
         }

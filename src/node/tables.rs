@@ -14,7 +14,7 @@ use crate::wire::DIALECTS;
 pub fn tables() -> String {
     let errors: Vec<Value> = CODES
         .iter()
-        .map(|row| json!({ "code": row.text, "retryable": row.retryable, "meaning": row.meaning, "advice": row.advice }))
+        .map(|row| json!({ "code": row.text, "retryable": row.retryable, "meaning": row.meaning, "advice": row.advice, "ofResources": row.of_resources }))
         .collect();
     let options: Vec<Value> = OPTIONS.iter().map(|row| row.describe()).collect();
     let dialects: Vec<Value> = DIALECTS.iter().map(|row| row.describe()).collect();

@@ -20,6 +20,10 @@ pub trait Sink: Send + Sync + 'static {
     fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool);
     /// A connection for a caller that asked to hold one.
     fn lease(&self, ticket: u64, lease: LeaseInfo);
+    /// Whether somebody was given a connection and has not heard of it yet.
+    fn owes_a_lease(&self) -> bool {
+        false
+    }
     /// A call came to nothing.
     fn fault(&self, ticket: u64, fault: Fault);
     /// Something happened (JSON with its name under `event`).
@@ -149,8 +153,12 @@ pub trait Holds: Face<Job = Call> {
         let info = self.lease_info(grant);
         let mut answer = lock(answer);
         match *answer {
-            Answer::Awaited => *answer = Answer::Here(info),
-            Answer::Here(_) | Answer::ByTicket => {
+            // Only who can wait is told behind those who were served before; `tryAcquire` cannot.
+            Answer::Awaited if job.ticket == 0 || !self.sink().owes_a_lease() => {
+                *answer = Answer::Here(info);
+            }
+            _ => {
+                *answer = Answer::ByTicket;
                 drop(answer);
                 self.sink().lease(job.ticket, info);
             }

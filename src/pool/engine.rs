@@ -396,9 +396,16 @@ impl<F: Face> Engine<F> {
         self.decide(|core, now, fx| core.unsent(slot, id, fault, now, fx));
     }
 
-    /// User code failed that ran on behalf of `slot`, beside any hook.
-    pub fn user_code_failed(&self, slot: u32, id: u64, hook: Hook, fault: Fault) {
-        self.decide(|core, _, fx| core.user_code_failed(slot, id, hook, fault, fx));
+    /// The check of what `slot` holds came to the end that it is unfit; [`ended`](Self::ended)
+    /// follows.
+    pub fn found_unfit(&self, slot: u32, id: u64, fault: &Fault) {
+        self.decide(|core, now, fx| core.found_unfit(slot, id, fault, now, fx));
+    }
+
+    /// User code failed that ran on `id` of `endpoint`, beside any hook. `false`: the pool is closed,
+    /// and tells nothing any more.
+    pub fn user_code_failed(&self, endpoint: usize, id: u64, hook: Hook, fault: Fault) -> bool {
+        self.decide(|core, _, fx| core.user_code_failed(endpoint, id, hook, fault, fx))
     }
 
     /// What slot `slot` held is gone.

@@ -38,7 +38,9 @@ impl Event {
             }
             Event::ConnectionReady { endpoint, took, .. } => {
                 put("durationMs", json!(ms(*took)));
-                put("dialect", json!(dialect_of(*endpoint)));
+                if let Some(dialect) = dialect_of(*endpoint) {
+                    put("dialect", json!(dialect));
+                }
             }
             Event::ConnectionClosed { reason, fault, .. } => {
                 put("reason", json!(reason.text()));

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::event::{Event, Hook};
 use super::table::Lease;
+use super::wording::{self, Wording};
 use crate::fault::{Code, Delivered, Fault};
 
 /// See the module.
@@ -21,6 +22,9 @@ pub trait Face: Send + Sync + Sized + 'static {
     type Resource: Send + Sync + 'static;
     /// What a caller handed in, kept until the caller has been told how it went.
     type Job: Send + Sync + 'static;
+
+    /// How it is spoken of.
+    const WORDING: &'static Wording = &wording::CONNECTIONS;
 
     /// Opens what slot `slot` of endpoint `endpoint` will hold, as number `id`.
     fn open(

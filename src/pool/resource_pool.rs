@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::any_pool::Pool;
 use super::call::Sink;
 use super::engine::Engine;
 use super::face::Habits;
 use super::given::Given;
 use super::option_table::Owner;
-use super::pool::Pool;
 use super::resources::{FACTORY, Resources};
 use super::settings::Settings;
-use crate::fault::Fault;
+use crate::fault::{Code, Fault};
 
 /// Made at the same time, unless told otherwise.
 const DEFAULT_MAX_CONNECTING: usize = 2;
@@ -37,6 +37,14 @@ impl ResourcePool {
             quiet: false,
             per_job: false,
         };
+        if !given.flag("create")? {
+            return Err(Fault::new(
+                Code::InvalidOption,
+                "create is missing; it must be a function that makes a resource.",
+            )
+            .advice("Give create(signal), and validate(resource) and destroy(resource) where there is something to do.")
+            .detail("option", "create"));
+        }
         let validates = given.flag("validate")?;
         let destroy_timeout = settings.drain_timeout;
         let span = tracing::info_span!("pool", name = given.text("name")?.unwrap_or("pool"));
@@ -66,8 +74,9 @@ impl ResourcePool {
         self.engine.face().validated(id, exchange, error);
     }
 
-    /// User code has destroyed `id`, or `error` came of it. Its slot is free.
-    pub fn destroyed(&self, id: u64, error: Option<String>) {
-        self.engine.face().destroyed(id, error);
+    /// User code has destroyed `id`, or `error` came of it. Its slot is free, if it was in one.
+    /// `false`: the pool is closed, and did not tell of the error.
+    pub fn destroyed(&self, id: u64, error: Option<String>) -> bool {
+        self.engine.face().destroyed(id, error)
     }
 }

@@ -17,13 +17,15 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
 use super::call::{Call, Holds, Sink, lock};
 use super::engine::Engine;
 use super::event::{Errand, Event, Hook};
 use super::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
+use super::wording::{RESOURCES, Wording};
 use crate::fault::{Cause, Code, Delivered, Fault};
 
 /// The name of the one endpoint, in events and figures.
@@ -37,6 +39,8 @@ pub struct Resource {
     /// The exchange of the check that runs; 0: none.
     checking: AtomicU64,
     closing: AtomicBool,
+    /// Ends the time that destroying it may take.
+    overdue: Mutex<Option<AbortHandle>>,
 }
 
 /// Whether it was made, and if not, why.
@@ -54,7 +58,7 @@ pub struct Resources {
     pub(super) engine: Weak<Engine<Resources>>,
     /// What is being made, by its number.
     pub(super) making: Arc<Mutex<HashMap<u64, oneshot::Sender<Made>>>>,
-    /// What a slot holds, by its number, until it is destroyed.
+    /// What a slot holds, by its number, until it is destroyed or its time for that is over.
     pub(super) kept: Mutex<HashMap<u64, Arc<Resource>>>,
 }
 
@@ -65,40 +69,66 @@ impl Resources {
         waiting.is_some_and(|waiting| waiting.send(made).is_ok())
     }
 
-    /// The answer to [`Errand::Validate`].
+    /// The answer to [`Errand::Validate`]. One that comes when the check is over changes nothing.
     pub(super) fn validated(&self, id: u64, exchange: u64, error: Option<String>) {
         let Some(engine) = self.engine.upgrade() else { return };
         let Some(resource) = lock(&self.kept).get(&id).cloned() else { return };
         if resource.checking.compare_exchange(exchange, 0, SeqCst, SeqCst).is_err() {
             return;
         }
-        match error {
-            None => engine.finished(resource.slot, id, false, true, |_| {}),
-            Some(error) => {
-                let fault = Fault::new(Code::ConnectionLost, format!("validate failed: {error}"))
-                    .advice("Look at why validate turned it down; it was destroyed, and another is made when it is needed.")
-                    .endpoint(FACTORY)
-                    .connection(id)
-                    .cause(Cause::text(error));
-                engine.broke(resource.slot, id, &fault, |_| {});
-                self.close(&resource);
-            }
-        }
+        let Some(error) = error else {
+            return engine.finished(resource.slot, id, false, true, |_| {});
+        };
+        let fault = Fault::new(Code::ConnectionLost, format!("validate failed: {error}"))
+            .advice("Look at why validate turned it down; it was destroyed, and another is made when it is needed.")
+            .endpoint(FACTORY)
+            .connection(id)
+            .cause(Cause::thrown(error, "validate", exchange));
+        engine.found_unfit(resource.slot, id, &fault);
+        self.close(&resource);
     }
 
-    /// The answer to [`Errand::Destroy`], or that its time is over.
-    pub(super) fn destroyed(&self, id: u64, error: Option<String>) {
-        let Some(resource) = lock(&self.kept).remove(&id) else { return };
-        let Some(engine) = self.engine.upgrade() else { return };
-        if let Some(error) = error {
-            let fault = Fault::new(Code::ConnectionLost, format!("destroy failed: {error}"))
-                .advice("Look at what destroy does; its slot was freed all the same.")
-                .endpoint(FACTORY)
-                .connection(id)
-                .cause(Cause::text(error));
-            engine.user_code_failed(resource.slot, id, Hook::Destroy, fault);
+    /// Something was destroyed, or `error` came of it: what a slot held, in answer to
+    /// [`Errand::Destroy`], or what was made too late for any slot. `false`: the pool is closed, and
+    /// the error was not told.
+    pub(super) fn destroyed(&self, id: u64, error: Option<String>) -> bool {
+        let told = error.is_none_or(|error| {
+            let cause = Cause::thrown(error.as_str(), "destroy", id);
+            self.destroy_failed(id, format!("destroy failed: {error}"), cause)
+        });
+        self.gone(id);
+        told
+    }
+
+    /// Destroying `id` has had its time.
+    fn overdue(&self, id: u64) {
+        if !self.destroy_timeout.is_zero() && lock(&self.kept).contains_key(&id) {
+            let limit = self.destroy_timeout.as_millis();
+            let message = format!("destroy did not finish within {limit} ms (drainTimeoutMs)");
+            self.destroy_failed(id, message.clone(), Cause::text(message));
         }
-        engine.ended(resource.slot, id, None);
+        self.gone(id);
+    }
+
+    fn destroy_failed(&self, id: u64, message: String, cause: Cause) -> bool {
+        let fault = Fault::new(Code::ConnectionLost, message)
+            .advice("Look at what destroy does; its slot was freed all the same.")
+            .endpoint(FACTORY)
+            .connection(id)
+            .cause(cause);
+        let engine = self.engine.upgrade();
+        engine.is_some_and(|engine| engine.user_code_failed(0, id, Hook::Destroy, fault))
+    }
+
+    /// Its slot is free.
+    fn gone(&self, id: u64) {
+        let Some(resource) = lock(&self.kept).remove(&id) else { return };
+        if let Some(overdue) = lock(&resource.overdue).take() {
+            overdue.abort();
+        }
+        if let Some(engine) = self.engine.upgrade() {
+            engine.ended(resource.slot, id, None);
+        }
     }
 }
 
@@ -108,32 +138,40 @@ struct Making {
     answer: oneshot::Receiver<Made>,
     making: Arc<Mutex<HashMap<u64, oneshot::Sender<Made>>>>,
     sink: Arc<dyn Sink>,
-    over: bool,
+    state: Wait,
+}
+
+/// How the wait for an answer stands. The number is what [`Errand::Abandon`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wait {
+    Unanswered = 0,
+    OutOfTime = 1,
+    Answered,
 }
 
 impl Making {
     async fn answer(mut self, limit: Duration) -> Result<(), Fault> {
-        match timeout(limit, &mut self.answer).await {
+        let (message, cause) = match timeout(limit, &mut self.answer).await {
             Ok(answered) => {
-                self.over = true;
+                self.state = Wait::Answered;
                 let made = answered.unwrap_or_else(|_| Err("nobody is left to answer".into()));
-                made.map_err(|error| {
-                    Fault::new(Code::Connect, format!("create failed: {error}"))
-                        .cause(Cause::text(error))
-                })
+                let Err(error) = made else { return Ok(()) };
+                (format!("create failed: {error}"), error)
             }
             Err(_) => {
+                self.state = Wait::OutOfTime;
                 let limit = limit.as_millis();
                 let message = format!("create did not finish within {limit} ms (connectTimeoutMs)");
-                Err(Fault::new(Code::Connect, message.clone()).cause(Cause::text(message)))
+                (message.clone(), message)
             }
-        }
+        };
+        Err(Fault::new(Code::Connect, message).cause(Cause::thrown(cause, "create", self.id)))
     }
 }
 
 impl Drop for Making {
     fn drop(&mut self) {
-        if self.over {
+        if self.state == Wait::Answered {
             return;
         }
         lock(&self.making).remove(&self.id);
@@ -144,7 +182,7 @@ impl Drop for Making {
             Ok(Err(_)) => return,
             Err(_) => Errand::Abandon,
         };
-        self.sink.errand(errand, self.id, 0);
+        self.sink.errand(errand, self.id, self.state as u64);
         self.sink.flush();
     }
 }
@@ -152,6 +190,8 @@ impl Drop for Making {
 impl Face for Resources {
     type Resource = Resource;
     type Job = Call;
+
+    const WORDING: &'static Wording = &RESOURCES;
 
     fn open(
         &self,
@@ -162,7 +202,7 @@ impl Face for Resources {
         let (sender, answer) = oneshot::channel();
         lock(&self.making).insert(id, sender);
         let (making, sink) = (self.making.clone(), self.sink.clone());
-        let making = Making { id, answer, making, sink, over: false };
+        let making = Making { id, answer, making, sink, state: Wait::Unanswered };
         let (habits, limit) = (self.habits, self.create_timeout);
         let engine = self.engine.clone();
         debug!(resource = id, "creating");
@@ -170,9 +210,9 @@ impl Face for Resources {
         self.sink.flush();
         async move {
             let Err(fault) = making.answer(limit).await else {
-                let checking = AtomicU64::new(0);
-                let closing = AtomicBool::new(false);
-                let resource = Arc::new(Resource { slot, id, checking, closing });
+                let (checking, closing) = (AtomicU64::new(0), AtomicBool::new(false));
+                let overdue = Mutex::default();
+                let resource = Arc::new(Resource { slot, id, checking, closing, overdue });
                 if let Some(engine) = engine.upgrade() {
                     lock(&engine.face().kept).insert(id, resource.clone());
                 }
@@ -191,16 +231,15 @@ impl Face for Resources {
         if resource.closing.swap(true, SeqCst) {
             return;
         }
-        resource.checking.store(0, SeqCst);
         let (engine, id, limit) = (self.engine.clone(), resource.id, self.destroy_timeout);
-        self.runtime.spawn(async move {
-            tokio::time::sleep(limit).await;
+        let overdue = self.runtime.spawn(async move {
+            sleep(limit).await;
             if let Some(engine) = engine.upgrade() {
-                let limit = limit.as_millis();
-                let late = format!("it did not finish within {limit} ms (drainTimeoutMs)");
-                engine.face().destroyed(id, Some(late));
+                engine.face().overdue(id);
             }
         });
+        // Before anybody can answer.
+        *lock(&resource.overdue) = Some(overdue.abort_handle());
         self.sink.errand(Errand::Destroy, id, 0);
         self.sink.flush();
     }

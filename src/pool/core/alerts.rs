@@ -13,6 +13,7 @@ use crate::pool::alarm::{Alarm, Spaced};
 use crate::pool::event::{Event, Severity};
 use crate::pool::face::Face;
 use crate::pool::state::State;
+use crate::pool::wording::Wording;
 
 /// Of slow calls, one in so much time is told about.
 const APART: Duration = Duration::from_secs(1);
@@ -36,6 +37,7 @@ impl<F: Face> Core<F> {
         }
         self.mind_queue(fx);
         let limits = self.settings.alerts;
+        let Wording { thing, things, .. } = F::WORDING;
         let (in_use, max) = (self.count(State::InUse), self.settings.max_slots);
         let (percent, limit) =
             (100.0 * in_use as f64 / f64::from(max), f64::from(limits.use_percent));
@@ -46,7 +48,7 @@ impl<F: Face> Core<F> {
                 value: percent,
                 threshold: limit,
                 endpoint: None,
-                message: format!("{in_use} of {max} connections are in use ({percent:.0} %; alertUsePercent is {limit})"),
+                message: format!("{in_use} of {max} {things} are in use ({percent:.0} %; alertUsePercent is {limit})"),
             });
         }
         let oldest = self.oldest_wait(now);
@@ -58,7 +60,7 @@ impl<F: Face> Core<F> {
                 value: waits,
                 threshold: limit,
                 endpoint: None,
-                message: format!("a call has been waiting for its connection for {waits:.0} ms (alertOldestWaitMs is {limit})"),
+                message: format!("a call has been waiting for its {thing} for {waits:.0} ms (alertOldestWaitMs is {limit})"),
             });
         }
     }
@@ -77,7 +79,8 @@ impl<F: Face> Core<F> {
                 threshold: limit,
                 endpoint: None,
                 message: format!(
-                    "{waiting} calls wait for a connection (alertQueueDepth is {limit})"
+                    "{waiting} calls wait for a {} (alertQueueDepth is {limit})",
+                    F::WORDING.thing
                 ),
             });
         }
@@ -102,8 +105,9 @@ impl<F: Face> Core<F> {
             threshold: ms(limit),
             endpoint: Some(endpoint),
             message: format!(
-                "a call waited {:.0} ms for its connection (alertWaitMs is {})",
+                "a call waited {:.0} ms for its {} (alertWaitMs is {})",
                 ms(waited),
+                F::WORDING.thing,
                 ms(limit)
             ),
         });

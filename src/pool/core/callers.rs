@@ -105,7 +105,10 @@ impl<F: Face> Core<F> {
         if waits {
             self.take_out(key);
             if self.observed.has(Name::CheckOutFailed) {
-                let none = Fault::new(Code::AcquireTimeout, "no connection is idle now");
+                let none = Fault::new(
+                    Code::AcquireTimeout,
+                    format!("no {} is idle now", F::WORDING.thing),
+                );
                 self.tell_failed(Kind::Hold, endpoint, now, &none, now, fx);
             }
         }
@@ -294,11 +297,12 @@ impl<F: Face> Core<F> {
         {
             return Ok(());
         }
-        Err(Fault::new(Code::NotHeld, "this connection is not held: it was released already"))
+        let message = format!("this {} is not held: it was released already", F::WORDING.thing);
+        Err(Fault::new(Code::NotHeld, message))
     }
 
     pub(super) fn queue_full(&self, limit: usize) -> Fault {
-        let message = format!("{limit} callers wait for a connection already");
+        let message = format!("{limit} callers wait for a {} already", F::WORDING.thing);
         Fault::new(Code::QueueFull, message).detail("waiting", limit)
     }
 }

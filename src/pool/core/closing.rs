@@ -66,16 +66,19 @@ impl<F: Face> Core<F> {
                     self.report.cut += 1;
                     let fault = Fault::new(
                         Code::Closed,
-                        "the pool was closed while this connection was in use",
+                        format!("the pool was closed while this {} was in use", F::WORDING.thing),
                     )
-                    .advice("The command may have run: check the scene. Give close() a longer timeoutMs to let work finish.");
+                    .advice(F::WORDING.cut_advice);
                     self.interrupt(at, Reason::PoolClosed, fault, fx);
                 }
                 State::Idle => self.retire(at, Reason::PoolClosed, None, fx),
                 State::Unusable if self.slots[at as usize].hook.is_some() => {
                     let fault = Fault::new(
                         Code::Closed,
-                        "the pool was closed while user code ran on this connection",
+                        format!(
+                            "the pool was closed while user code ran on this {}",
+                            F::WORDING.thing
+                        ),
                     );
                     self.interrupt(at, Reason::PoolClosed, fault, fx);
                 }

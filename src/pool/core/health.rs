@@ -93,7 +93,7 @@ impl<F: Face> Core<F> {
         let (id, endpoint) = (slot.id, slot.endpoint);
         self.prove(endpoint, now, fx);
         if !fit {
-            let fault = self.lost_fault(at, "the connection fell out of step");
+            let fault = self.went(at, "fell out of step");
             self.note_failed_check(at, &fault, now, fx);
             return self.take_away(at, Reason::Error, fault, fx);
         }
@@ -170,6 +170,21 @@ impl<F: Face> Core<F> {
         }
     }
 
+    /// The check on a slot was answered: what it holds is unfit. That it ended follows.
+    pub(in crate::pool) fn found_unfit(
+        &mut self,
+        at: u32,
+        id: u64,
+        fault: &Fault,
+        now: Instant,
+        fx: &mut Effects<F>,
+    ) {
+        if self.slots[at as usize].id == id && self.end_check(at).is_some() {
+            self.note_failed_check(at, fault, now, fx);
+            self.take_away(at, Reason::Unhealthy, fault.clone(), fx);
+        }
+    }
+
     /// Nothing could be opened for a check (where slots hold nothing between jobs).
     pub(super) fn check_unsent(
         &mut self,
@@ -221,7 +236,7 @@ impl<F: Face> Core<F> {
         }
         self.end_check(at);
         self.end_flight(at);
-        let fault = self.lost_fault(at, "the connection was found dead when it was checked");
+        let fault = self.went(at, "was found dead when it was checked");
         self.note_failed_check(at, &fault, now, fx);
         self.retire(at, Reason::Error, Some(&fault), fx);
         self.serve(now, fx);
@@ -275,10 +290,10 @@ impl<F: Face> Core<F> {
         self.deadlines.remove(before);
         self.health.running -= usize::from(!was_late);
         let name = &self.endpoints[self.slots[at as usize].endpoint].name;
-        let message = format!("{name} has not answered a ping for {silent} ms");
-        let fault = self.about(at, Fault::new(Code::CommandTimeout, message)).advice(
-            "Blender may be rendering or show a dialog, or the connection is dead. It is closed when that goes on (healthCheckFailures).",
-        );
+        let message = format!("{} for {silent} ms", F::WORDING.silent.replace("{}", name));
+        let fault = self
+            .about(at, Fault::new(Code::CommandTimeout, message))
+            .advice(F::WORDING.silent_advice);
         self.note_failed_check(at, &fault, now, fx);
         if self.slots[at as usize].pulse.failures < self.settings.health.failures {
             return;
@@ -302,7 +317,7 @@ impl<F: Face> Core<F> {
         let Some(check) = self.end_check(at) else { return };
         let id = self.slots[at as usize].id;
         self.report_unasked(id);
-        let fault = self.lost_fault(at, "the connection was closed while it was checked");
+        let fault = self.was_closed(at, " while it was checked");
         self.take_away(at, reason, fault, fx);
         if let Some(resource) = self.slots[at as usize].resource.clone() {
             if self.phase.is_open() {

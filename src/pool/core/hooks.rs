@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Core, Effect, Effects, Name, Timer};
+use super::{Core, Effect, Effects, Name, Phase, Slot, Timer};
 use crate::fault::{Cause, Code, Fault};
 use crate::pool::deadlines::Stamp;
 use crate::pool::event::{Event, Hook, Reason};
 use crate::pool::face::{Face, HookCall};
 use crate::pool::table::Lease;
+use crate::pool::wording::Wording;
 
 /// User code that runs on what a slot holds.
 pub(in crate::pool) struct HookRun<F: Face> {
@@ -142,9 +143,10 @@ impl<F: Face> Core<F> {
             }
             Some(error) => {
                 let message = format!("{hook} failed: {error}");
+                let Wording { thing, closed, .. } = F::WORDING;
                 let fault = Fault::new(Code::ConnectionLost, message)
-                    .advice(format!("Look at what {hook} does; the connection was closed."))
-                    .cause(Cause::text(error));
+                    .advice(format!("Look at what {hook} does; the {thing} was {closed}."))
+                    .cause(Cause::thrown(error, "hook", number));
                 self.fail_hook(at, fault, fx);
             }
         }
@@ -178,10 +180,11 @@ impl<F: Face> Core<F> {
         let run = self.slots[at as usize].hook.as_ref().filter(|run| run.number == number);
         let Some(hook) = run.map(|run| run.hook.text()) else { return };
         let limit = self.settings.hooks.timeout.as_millis();
+        let Wording { thing, closed, .. } = F::WORDING;
         let message = format!("{hook} did not finish within {limit} ms (hookTimeoutMs)");
         let fault = Fault::new(Code::ConnectionLost, message.clone())
             .advice(format!(
-                "Look at what {hook} waits for, or raise hookTimeoutMs; the connection was closed."
+                "Look at what {hook} waits for, or raise hookTimeoutMs; the {thing} was {closed}."
             ))
             .cause(Cause::text(message));
         self.fail_hook(at, fault, fx);
@@ -216,28 +219,26 @@ impl<F: Face> Core<F> {
         }
     }
 
-    /// User code failed that ran on behalf of a slot, beside any hook.
+    /// User code failed that ran on `id`, whether that is in a slot still or not. `false`: the pool
+    /// is closed, and tells nothing any more.
     pub(in crate::pool) fn user_code_failed(
         &mut self,
-        at: u32,
+        endpoint: usize,
         id: u64,
         hook: Hook,
         fault: Fault,
         fx: &mut Effects<F>,
-    ) {
-        if self.slots[at as usize].id == id {
-            self.tell_hook_failed(at, hook, &fault, fx);
+    ) -> bool {
+        let open = self.phase != Phase::Closed;
+        if open {
+            self.count_at(endpoint, |counters| counters.hook_failures += 1);
+            self.tell(Name::HookFailed, fx, || Event::HookFailed { id, endpoint, hook, fault });
         }
+        open
     }
 
     fn tell_hook_failed(&mut self, at: u32, hook: Hook, fault: &Fault, fx: &mut Effects<F>) {
-        let endpoint = self.slots[at as usize].endpoint;
-        self.count_at(endpoint, |counters| counters.hook_failures += 1);
-        self.tell_of(at, Name::HookFailed, fx, |slot| Event::HookFailed {
-            id: slot.id,
-            endpoint,
-            hook,
-            fault: fault.clone(),
-        });
+        let Slot { id, endpoint, .. } = self.slots[at as usize];
+        self.user_code_failed(endpoint, id, hook, fault.clone(), fx);
     }
 }

@@ -12,6 +12,7 @@ use crate::pool::face::Face;
 use crate::pool::pulse::Pulse;
 use crate::pool::request::Kind;
 use crate::pool::state::State;
+use crate::pool::wording::Wording;
 
 /// After a quiet endpoint was hung up on, its add-on still prints a line or two about it; nothing
 /// is started there until that is over, or the line lands in somebody's result.
@@ -26,8 +27,7 @@ impl<F: Face> Core<F> {
         fault: Option<&Fault>,
         fx: &mut Effects<F>,
     ) {
-        let fault =
-            fault.cloned().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        let fault = fault.cloned().unwrap_or_else(|| self.was_closed(at, ""));
         self.take_away(at, reason, fault, fx);
         let endpoint = self.slots[at as usize].endpoint;
         if self.endpoints[endpoint].habits.quiet && self.phase.is_open() {
@@ -111,6 +111,16 @@ impl<F: Face> Core<F> {
         self.about(at, Fault::new(Code::ConnectionLost, message))
     }
 
+    /// What a slot holds went in this way.
+    pub(super) fn went(&self, at: u32, how: &str) -> Fault {
+        self.lost_fault(at, &format!("the {} {how}", F::WORDING.thing))
+    }
+
+    /// What a slot holds was closed; `when` goes on from there.
+    pub(super) fn was_closed(&self, at: u32, when: &str) -> Fault {
+        self.went(at, &format!("was {}{when}", F::WORDING.closed))
+    }
+
     /// The fault, with where it happened.
     pub(super) fn about(&self, at: u32, fault: Fault) -> Fault {
         let slot = &self.slots[at as usize];
@@ -156,16 +166,14 @@ impl<F: Face> Core<F> {
         let opening = self.table.read(at).0 == State::Initializing;
         if opening && self.slots[at as usize].resource.is_none() {
             // It was gone before anybody could say that it was open.
-            let fault =
-                fault.unwrap_or_else(|| self.lost_fault(at, "the connection ended as it opened"));
+            let fault = fault.unwrap_or_else(|| self.went(at, "ended as it opened"));
             return self.open_failed(at, id, fault, now, fx);
         }
         if self.slots[at as usize].resource.is_none() {
             return;
         }
         let died = fault.is_some();
-        let lost =
-            fault.clone().unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        let lost = fault.clone().unwrap_or_else(|| self.was_closed(at, ""));
         if let Some(key) = self.slots[at as usize].running.take() {
             // Had it been started, its outcome would have come before this.
             let endpoint = self.slots[at as usize].endpoint;
@@ -215,10 +223,11 @@ impl<F: Face> Core<F> {
             self.serve(now, fx);
             return self.check_closed(now, fx);
         }
-        let why = why.unwrap_or_else(|| self.lost_fault(at, "the connection was closed"));
+        let why = why.unwrap_or_else(|| self.was_closed(at, ""));
+        let Wording { thing, closed, .. } = F::WORDING;
         let cause = why.cause_of().cloned().unwrap_or_else(|| Cause::text(why.message()));
         let fault = Fault::new(Code::Connect, format!("onConnect was not passed: {}", why.message()))
-            .advice("Look at what onConnect does; a connection that it turns down is closed, and another is tried.")
+            .advice(format!("Look at what onConnect does; a {thing} that it turns down is {closed}, and another is tried."))
             .cause(cause);
         self.open_failed(at, id, self.about(at, fault), now, fx);
     }

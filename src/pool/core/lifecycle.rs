@@ -114,9 +114,9 @@ impl<F: Face> Core<F> {
             State::Initializing => self.drop_opening(at, Reason::Stale, now, fx),
             State::Idle => self.retire(at, Reason::Stale, None, fx),
             State::InUse if interrupt => {
-                let fault =
-                    Fault::new(Code::Cleared, "the pool was cleared while this connection was in use")
-                        .advice("See delivered for whether the command may have run; call ready() when Blender is there again.");
+                let message =
+                    format!("the pool was cleared while this {} was in use", F::WORDING.thing);
+                let fault = Fault::new(Code::Cleared, message).advice(F::WORDING.cleared_advice);
                 self.interrupt(at, Reason::Stale, fault, fx);
             }
             State::Unusable if self.slots[at as usize].check.is_some() => {
@@ -194,7 +194,7 @@ impl<F: Face> Core<F> {
         }
         let slot = &mut self.slots[at as usize];
         if slot.resource.is_some() {
-            let fault = self.lost_fault(at, "the connection was closed as it opened");
+            let fault = self.was_closed(at, " as it opened");
             return self.interrupt(at, reason, fault, fx);
         }
         if let Some(handle) = slot.opening.take() {

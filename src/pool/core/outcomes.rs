@@ -41,7 +41,7 @@ impl<F: Face> Core<F> {
             self.next_for(at, now, fx);
             self.serve(now, fx);
         } else {
-            let fault = self.lost_fault(at, "the connection fell out of step");
+            let fault = self.went(at, "fell out of step");
             self.take_away(at, Reason::Error, fault, fx);
         }
         Some(request.job)
@@ -95,8 +95,7 @@ impl<F: Face> Core<F> {
         let endpoint = self.slots[at as usize].endpoint;
         self.count_at(endpoint, |counters| counters.commands -= 1);
         self.end_flight(at);
-        let lost =
-            self.lost_fault(at, "the connection was found dead before the command was written");
+        let lost = self.went(at, "was found dead before the command was written");
         if let Kind::RunHeld(_) = self.requests[key.index].kind {
             // The caller asked for this very connection: another will not do.
             let request = self.take_out(key);

@@ -202,9 +202,9 @@ impl<F: Face> Core<F> {
             endpoint.name,
             last.message()
         );
-        let fault = Fault::new(Code::EndpointDown, message).endpoint(&*endpoint.name).advice(
-            "Start Blender and the add-on's server, and check host and port; the cause is the last real error. retryBackoffMs says how soon it is tried again.",
-        );
+        let fault = Fault::new(Code::EndpointDown, message)
+            .endpoint(&*endpoint.name)
+            .advice(F::WORDING.down_advice);
         Some(with_cause(fault, last))
     }
 

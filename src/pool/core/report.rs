@@ -117,8 +117,7 @@ impl<F: Face> Core<F> {
                 Sign::Awaited
             }
             (State::Unusable, Some(check)) if check.late => {
-                let message = "it has not answered the ping of an earlier check";
-                Sign::Failed(self.lost_fault(at, message))
+                Sign::Failed(self.lost_fault(at, F::WORDING.still_silent))
             }
             (State::Unusable, Some(_)) if open => Sign::Awaited,
             (State::Unusable, _) if slot.reason.is_none() => Sign::Unasked,

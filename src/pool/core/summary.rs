@@ -96,7 +96,7 @@ impl<F: Face> Core<F> {
                 Sign::Awaited | Sign::Unasked => busy += 1,
                 Sign::Failed(fault) => {
                     (checked, failed) = (checked + 1, failed + 1);
-                    why.push(format!("connection {id}: {}", fault.message()));
+                    why.push(format!("{} {id}: {}", F::WORDING.thing, fault.message()));
                 }
             }
         }
@@ -112,7 +112,8 @@ impl<F: Face> Core<F> {
                 let how_long =
                     silent.map_or("yet".to_owned(), |silent| format!("for {} s", silent.as_secs()));
                 why.push(format!(
-                    "all its connections are busy, and it has not answered anything {how_long}"
+                    "all its {} are busy, and it has not answered anything {how_long}",
+                    F::WORDING.things
                 ));
                 Health::Degraded
             }

@@ -11,6 +11,7 @@ use crate::pool::event::Reason;
 use crate::pool::face::Face;
 use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::state::State;
+use crate::pool::wording::Wording;
 
 /// The detail of a timeout at an endpoint that has not answered anything yet.
 pub(in crate::pool) const NEVER_ANSWERED: &str = "neverAnswered";
@@ -125,13 +126,14 @@ impl<F: Face> Core<F> {
         }
         let (in_use, max) = (self.count(State::InUse), self.settings.max_slots);
         let (held, waiting) = (self.held, self.waiting());
+        let Wording { thing, things, .. } = F::WORDING;
         let fault = Fault::new(
             Code::AcquireTimeout,
             format!(
-                "no connection became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held by acquire), {waiting} other callers waiting"
+                "no {thing} became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held by acquire), {waiting} other callers waiting"
             ),
         )
-        .advice(format!("Raise {option} or maxConnections, or hold connections for a shorter time."));
+        .advice(format!("Raise {option} or maxConnections, or hold {things} for a shorter time."));
         self.blame_endpoint(fault, request.endpoint)
     }
 
@@ -150,7 +152,8 @@ impl<F: Face> Core<F> {
                     .cloned()
                     .unwrap_or_else(|| crate::fault::Cause::text(last.message()));
                 fault = fault.cause(cause).advice(format!(
-                    "Opening a connection is what fails: {}. Mend that first.",
+                    "{} is what fails: {}. Mend that first.",
+                    F::WORDING.opening,
                     last.message()
                 ));
             }

@@ -69,7 +69,8 @@ impl<F: Face> Core<F> {
         let limit = self.longest(at);
         let name = &self.endpoints[endpoint].name;
         let message = format!(
-            "connection {id} to {name} (slot {at}) was stuck in state {} for {} ms and was given up",
+            "{} {id} of {name} (slot {at}) was stuck in state {} for {} ms and was given up",
+            F::WORDING.thing,
             state.text(),
             stuck.as_millis()
         );

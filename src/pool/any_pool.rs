@@ -157,10 +157,11 @@ impl<F: Holds> AnyPool for Pool<F> {
     }
 
     fn discard(&self, lease: Lease, why: &str) -> Result<(), Fault> {
+        let thing = F::WORDING.thing;
         let message = if why.is_empty() {
-            "its holder discarded the connection".to_owned()
+            format!("its holder discarded the {thing}")
         } else {
-            format!("its holder discarded the connection: {why}")
+            format!("its holder discarded the {thing}: {why}")
         };
         self.engine.discard(lease, Fault::new(Code::ConnectionLost, message))
     }
