@@ -51,8 +51,8 @@ function warnOfRemote({ host, port }) {
 }
 
 /** @param {any} error of a first contact @returns {boolean} something listens there, and does not say what it speaks */
-function isUntold({ code, message }) {
-  return /^ERR_POOL_(CONNECT|PROTOCOL)$/.test(code) && message.includes('dialect probe')
+function isUntold({ details }) {
+  return details?.probe !== undefined
 }
 
 class Line {
