@@ -98,7 +98,7 @@ test('the package has no dependency but the binaries of its own version', () => 
 
 test('the packages hold what users need and nothing else', () => {
   const wanted =
-    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(bin|lib|health|opentelemetry|simulator|stress)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
+    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(bin|lib|compat|health|opentelemetry|simulator|stress)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
   expect(packed.root.files.filter((file) => !wanted.test(file))).toEqual([])
   expect(packed.root.files).toEqual(
     expect.arrayContaining([
@@ -157,6 +157,20 @@ describe('installed from its tarballs, offline and without Rust', () => {
     expect(node(project, '--input-type=module', '-e', script)).toBe('true function\n')
   })
 
+  test('stands in for the files that servers had, by each name, as CommonJS and as ESM', () => {
+    const script = `
+      import { ConnectionPool } from 'blender-pool/compat/connection-pool'
+      import { ApiConnectionPoolManager } from 'blender-pool/compat/cli-connection-pool'
+      import { BlenderSocketClient } from 'blender-pool/compat/socket-client'
+      import { createRequire } from 'node:module'
+      const required = createRequire(import.meta.url)('blender-pool/compat/connection-pool')
+      const pool = new ConnectionPool({ minConnections: 0 })
+      await pool.shutdown()
+      console.log(required.ConnectionPool === ConnectionPool)
+      console.log(typeof BlenderSocketClient, typeof ApiConnectionPoolManager)`
+    expect(node(project, '--input-type=module', '-e', script)).toBe('true\nfunction function\n')
+  })
+
   test('measures for OpenTelemetry, and says what it needs for that', () => {
     const script = `
       const { ConnectionPool } = require('blender-pool')
@@ -172,9 +186,15 @@ describe('installed from its tarballs, offline and without Rust', () => {
       import { ConnectionPool } from 'blender-pool'
       import { metricsOf, registerPool } from 'blender-pool/health'
       import * as simulator from 'blender-pool/simulator'
+      import { getApiConnectionPoolManager } from 'blender-pool/compat/cli-connection-pool'
+      import { getConnectionPool } from 'blender-pool/compat/connection-pool'
+      import { getBlenderClient } from 'blender-pool/compat/socket-client'
       export const pool = new ConnectionPool({ endpoints: ['127.0.0.1:9876'], maxConnections: 2 })
       export const parts: object = simulator
       registerPool(pool, { timeoutMs: 1_000 })
+      export const open: number = getConnectionPool().getStats().totalConnections
+      export const called: Promise<number> = getApiConnectionPoolManager().execute(async () => 1)
+      export const reply: Promise<{ status: string }> = getBlenderClient().sendCommand('get_scene_info')
       export const text: string = metricsOf([pool])
       export async function succeeds(signal: AbortSignal): Promise<boolean> {
         await using connection = await pool.acquire({ signal })

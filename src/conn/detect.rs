@@ -102,6 +102,7 @@ fn silent(target: &Target, waited: Duration) -> Fault {
         never_found(),
     ))
     .cause(Cause::text("the probe met silence"))
+    .detail("probe", "silent")
     .detail("ruledOut", dialects(true))
 }
 
@@ -116,6 +117,7 @@ fn unknown(target: &Target, bytes: &[u8]) -> Fault {
         ),
     )
     .advice("Check what listens on that port: it may not be a Blender add-on at all.")
+    .detail("probe", "unknown")
     .detail("ruledOut", dialects(true))
     .detail("receivedBytes", bytes.len())
 }
@@ -128,4 +130,5 @@ fn hung_up(target: &Target, bytes: &[u8]) -> Fault {
     )
     .advice(format!("Blender may just have been closed, or something else listens on that port: check it, or set the dialect option if you know it. {}.", never_found()))
     .cause(Cause::text("the stream ended during the probe"))
+    .detail("probe", "hungUp")
 }

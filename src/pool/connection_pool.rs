@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::any_pool::Pool;
 use super::blenders::{Blender, Blenders, Limits, cannot_encode, too_large};
 use super::call::{Call, CallOptions, Command, Holds, Sink, Want};
 use super::endpoint_options::EndpointOptions;
 use super::engine::Engine;
 use super::options::Options;
-use super::pool::Pool;
 use super::request::{Ask, Kind};
 use super::table::Lease;
 use crate::conn::Target;

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::any_pool::Pool;
 use super::call::Sink;
 use super::endpoint_options::refuse;
 use super::engine::Engine;
 use super::given::Given;
 use super::option_table::Owner;
 use super::permits::{HABITS, Permits};
-use super::pool::Pool;
 use super::rate::Window;
 use super::settings::Settings;
 use super::table::Lease;

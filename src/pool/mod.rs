@@ -8,7 +8,7 @@
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
 //! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
 //! - [`option_table`]: every option; [`options`], [`endpoint_options`]: the connection pool's, read.
-//! - [`call`], [`pool`]: what every pool can be asked, and by whom.
+//! - [`call`], [`any_pool`]: what every pool can be asked, and by whom.
 //! - [`blenders`], [`connection_pool`]: the engine over connections to Blenders; [`resources`],
 //!   [`resource_pool`]: over what user code makes; [`permits`], [`limiter`]: over nothing.
 //!
@@ -16,6 +16,7 @@
 
 mod affinity;
 mod alarm;
+pub mod any_pool;
 pub mod backoff;
 pub mod blenders;
 mod breaker;
@@ -38,7 +39,7 @@ pub mod line;
 pub mod option_table;
 pub mod options;
 pub mod permits;
-pub mod pool;
+
 pub mod pulse;
 pub mod rate;
 pub mod request;
@@ -52,13 +53,13 @@ pub mod table;
 pub mod wording;
 pub mod words;
 
+pub use any_pool::{AnyPool, Pool};
 pub use call::{CallOptions, Command, Held, Holds, LeaseInfo, Sink};
 pub use connection_pool::ConnectionPool;
 pub use engine::{Cancelled, Engine};
 pub use face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
 pub use limiter::Limiter;
 pub use options::Options;
-pub use pool::{AnyPool, Pool};
 pub use request::{Ask, Kind, RequestKey};
 pub use resource_pool::ResourcePool;
 pub use table::Lease;

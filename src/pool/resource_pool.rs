@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
+use super::any_pool::Pool;
 use super::call::Sink;
 use super::engine::Engine;
 use super::face::Habits;
 use super::given::Given;
 use super::option_table::Owner;
-use super::pool::Pool;
 use super::resources::{FACTORY, Resources};
 use super::settings::Settings;
 use crate::fault::{Code, Fault};
