@@ -173,9 +173,11 @@ class Storm {
   }
 
   async calm() {
-    while (this.told.length > 0) await Promise.all(this.told.splice(0))
-    while (this.limiter.stats().running > 0) await turn()
-    while (this.told.length > 0) await Promise.all(this.told.splice(0))
+    // What is at work may call again, though nobody waits for it any more.
+    while (this.told.length > 0 || this.limiter.stats().running > 0) {
+      await Promise.all(this.told.splice(0))
+      await turn()
+    }
   }
 }
 
