@@ -1,7 +1,9 @@
 // @ts-check
 'use strict'
 // Who may be in at a time, and for how long the others wait: first come, first served. A place is claimed
-// before its next owner is told, so there is never one too many. It knows nothing of what goes on inside.
+// before its next owner is told, so there is never one too many. A limiter would do, but callers of the old pool
+// give one object back several times in a row and expect the next waiter to have it each time, at once. It knows
+// nothing of what goes on inside.
 
 /** @typedef {{ resolve: () => void, reject: (error: Error) => void, timer: NodeJS.Timeout }} Visitor */
 
