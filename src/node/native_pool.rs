@@ -14,7 +14,7 @@ use super::outbox::{Outbox, PoolSink, lease_array};
 use super::{log, runtime};
 use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
-use crate::pool::option_table::Owner;
+use crate::pool::options::table::Owner;
 use crate::pool::{
     AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, LeaseInfo, Limiter,
     Options, ResourcePool, Sink,

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::call::{Answer, Call, CallOptions, Held, Holds, LeaseInfo, Want, epoch_ms, lock};
-use super::endpoint_options::refuse;
 use super::engine::{Cancelled, Engine};
 use super::event::Observed;
+use super::options::endpoint::refuse;
 use super::request::{Ask, Kind};
 use super::table::{Lease, MAX_SLOTS};
 use crate::fault::{Code, Fault};

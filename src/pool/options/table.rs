@@ -6,8 +6,8 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint_options::dialect_names;
-use super::table::MAX_SLOTS;
+use super::endpoint::dialect_names;
+use crate::pool::table::MAX_SLOTS;
 
 /// What has options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum Default {
     Text(&'static str),
 }
 
-pub(super) const MS_MAX: u64 = i32::MAX as u64;
+pub(in crate::pool) const MS_MAX: u64 = i32::MAX as u64;
 const MIB: u64 = 1024 * 1024;
 /// Starts within a window of a rate.
 const MAX_RATE: u64 = 100_000;

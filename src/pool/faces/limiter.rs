@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::any_pool::Pool;
-use super::call::Sink;
-use super::endpoint_options::refuse;
-use super::engine::Engine;
-use super::given::Given;
-use super::option_table::Owner;
 use super::permits::{HABITS, Permits};
-use super::rate::Window;
-use super::settings::Settings;
-use super::table::Lease;
 use crate::fault::{Code, Fault};
+use crate::pool::any_pool::Pool;
+use crate::pool::call::Sink;
+use crate::pool::engine::Engine;
+use crate::pool::options::endpoint::refuse;
+use crate::pool::options::given::Given;
+use crate::pool::options::table::Owner;
+use crate::pool::rate::Window;
+use crate::pool::settings::Settings;
+use crate::pool::table::Lease;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
