@@ -3,7 +3,7 @@
 // One who waits for a run, alone or with others: told once, by the run, by its own signal or by its own clock.
 
 const { clearTimeout, setTimeout } = require('node:timers')
-const { unwatch, watch } = require('./abort')
+const { unwatch, watch } = require('../abort')
 
 /** @typedef {import('./run').Run} Run */
 
@@ -53,7 +53,7 @@ class Caller {
     this.#settle(true, error)
   }
 
-  /** @param {import('./pool-error').PoolError} error the limiter's own, made for this caller */
+  /** @param {import('../pool-error').PoolError} error the limiter's own, made for this caller */
   refuse(error) {
     this.#isRefusal = true
     this.#settle(true, error)

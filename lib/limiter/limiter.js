@@ -4,9 +4,9 @@
 // of it is the work of its runs; permits, queue and rate are native code's.
 
 const { inspect } = require('node:util')
-const { asyncDispose } = require('./async-dispose')
-const { invalidOption } = require('./invalid-option')
-const { readOptions } = require('./options')
+const { asyncDispose } = require('../async-dispose')
+const { invalidOption } = require('../invalid-option')
+const { readOptions } = require('../options')
 const { readLimiterCloseOptions, readRunOptions } = require('./run-options')
 const { Runs } = require('./runs')
 

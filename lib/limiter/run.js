@@ -6,11 +6,11 @@
 //   waiting ──> granted ──> running ──> over
 //      └───────────┴── last caller gone, turned away ──^
 
-const { Entry } = require('./binding')
+const { Entry } = require('../binding')
 const { Caller } = require('./caller')
-const { commandTimeout, queueTimeout, waitTimeout } = require('./limiter-faults')
+const { commandTimeout, queueTimeout, waitTimeout } = require('./faults')
 
-/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('../pool-error').Fault} Fault */
 /** @typedef {import('./run-options').RunCall} RunCall */
 /** @typedef {import('./runs').Runs} Runs */
 

@@ -2,7 +2,7 @@
 'use strict'
 // The options of a limiter's methods, checked.
 
-const { abortSignal, integer, key, milliseconds, record } = require('./option-value')
+const { abortSignal, integer, key, milliseconds, record } = require('../option-value')
 
 const MAX_PRIORITY = 100
 const NAMES = ['signal', 'key', 'priority', 'timeoutMs', 'cacheTtlMs']
@@ -28,7 +28,7 @@ const NONE = Object.freeze({
 /**
  * @param {unknown} given
  * @returns {Readonly<RunCall>}
- * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
+ * @throws {import('../pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readRunOptions(given) {
   if (given === undefined) return NONE
@@ -47,7 +47,7 @@ function readRunOptions(given) {
 /**
  * @param {unknown} given
  * @returns {number} how long what runs may go on, in milliseconds; -1: as long as is usual
- * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
+ * @throws {import('../pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readLimiterCloseOptions(given) {
   if (given === undefined) return -1
