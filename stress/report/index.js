@@ -37,10 +37,11 @@ ${facts(result)}
 </header>
 <section class="card">
 <h2>All scenarios</h2>
+<p class="lead"><a href="#columns">What do these columns mean?</a></p>
 ${overview(result)}
 </section>
 ${scenarios.map(scenarioSection).join('\n')}
-<footer>
+<footer id="columns">
 <p><b>Three times for each operation.</b> The <i>whole call</i> is what its caller waited. Part of that is the line:
 callers who ask for more than there is have to wait, and that says something about the load, not about the pool. What is
 left counts <i>from its turn on</i>, which comes when a place falls free in an ideal line beside the pool. From that,
