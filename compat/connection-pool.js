@@ -16,6 +16,7 @@
 // | a timed out command | its socket closed | the same, and its late reply is read first: an add-on that cannot write freezes Blender |
 // | minConnections | opened by the first health check | opened in the background from the start |
 // | health checks | looked at clocks | ping what is idle; a failure is no rejection and ends no process |
+// | the process | held until shutdown, by the interval of the health checks | the same; with a `healthCheckInterval` of 0, while a connection stands or a call is pending |
 // | totalRequests | of the connections that were open | of the pool's whole life: it never goes down |
 // | pendingRequests | waiters | the same |
 // | a first contact | none | the add-on is asked once what it speaks, on a connection of its own; to one that does not tell, the old dialect is spoken |
@@ -88,7 +89,11 @@ class ConnectionPool {
     this.#turnstile = new Turnstile(places, waitMs, () =>
       refusal(NO_PLACE, 'ERR_POOL_ACQUIRE_TIMEOUT'),
     )
-    this.#line = new Line(readEnvironment(), options, (id) => this.#connections.delete(id))
+    this.#line = new Line(readEnvironment(), options, {
+      onClosed: (id) => this.#connections.delete(id),
+      // The old pool's interval did.
+      holdsAlways: options.healthCheckIntervalMs > 0,
+    })
   }
 
   /** @returns {Promise<PooledConnection>} */

@@ -13,6 +13,7 @@
 // | a reply in over 10 000 chunks | ChunkCountExceededError | is read: no chunk is parsed twice, so their number costs nothing. Nothing throws that class |
 // | replies | decoded chunk by chunk | read in bytes: a character may straddle two chunks |
 // | disconnect | closed the socket | what runs may finish (2 s); then connect() and sendCommand() work again, as there |
+// | the process | held by the open socket | held while the connection stands or a call is pending |
 // | SOCKET_TIMEOUT | not read | the default of `timeout`; all three are read when the client is made |
 // | a first contact, errors, another machine | | as in connection-pool.js |
 
