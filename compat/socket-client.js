@@ -66,6 +66,11 @@ class ChunkCountExceededError extends Error {
   }
 }
 
+const SLOW =
+  "Blender may be rendering, or a dialog may be open. Raise the client's third argument, or SOCKET_TIMEOUT where it has none, for long work; look at delivered, and check the scene before sending the command again."
+const ABSENT =
+  "Start Blender and the add-on's server, and check the client's host and port. If they are right, Blender may be busy: a render, or an open dialog."
+
 /** @type {import('./failure').Words} */
 const WORDS = {
   timeout: 'Response timeout - no complete JSON received within timeout period',
@@ -76,6 +81,16 @@ const WORDS = {
     const totalBytes = Number(details?.receivedBytes)
     const chunks = Math.ceil(totalBytes / CHUNK_BYTES)
     return new BufferOverflowError(totalBytes, MAX_REPLY_BYTES, chunks)
+  },
+  advice: {
+    ERR_POOL_ACQUIRE_TIMEOUT: SLOW,
+    ERR_POOL_COMMAND_TIMEOUT: SLOW,
+    ERR_POOL_CLOSED:
+      "The client was disconnected. Look at delivered: with 'no' send the command again, else check the scene first.",
+    ERR_POOL_CONNECT: ABSENT,
+    ERR_POOL_ENDPOINT_DOWN: ABSENT,
+    ERR_POOL_PROTOCOL: 'Check what listens on that port: the message shows what it answered.',
+    ERR_POOL_REPLY_TOO_LARGE: 'Ask for less, or let Blender write to a file instead.',
   },
 }
 
