@@ -163,13 +163,29 @@ export interface Command {
   params?: object | null | undefined
 }
 
-/** A command's answer, the same from every dialect. What else a dialect tells (`stdout`, `error.code`, `hint`) stands beside it. */
-export interface Reply<Result = Json> {
-  /** Whether the add-on ran the command without an error of its own. */
-  success: boolean
-  status: 'success' | 'error'
+/**
+ * A command's answer, the same from every dialect; `success` tells which of the two it is. What else a dialect
+ * tells (`stdout`, `error.code`, `hint`) stands beside it.
+ */
+export type Reply<Result = Json> = SuccessReply<Result> | ErrorReply<Result>
+
+/** The add-on ran the command without an error of its own. */
+export interface SuccessReply<Result = Json> {
+  success: true
+  status: 'success'
+  /** What the command gives, in the caller's own words: the pool does not check it. Of one that gives nothing, undefined. */
+  result: Result
+  message?: string
+  [extra: string]: unknown
+}
+
+/** The add-on answered with an error of its own. */
+export interface ErrorReply<Result = Json> {
+  success: false
+  status: 'error'
+  /** What it gave all the same; most give nothing. */
   result?: Result
-  /** The add-on's words, mostly with an error. */
+  /** The add-on's words, where it has any. */
   message?: string
   [extra: string]: unknown
 }
@@ -494,7 +510,11 @@ export class PooledConnection {
   execute(command: string | Command, options: HeldExecuteOptions & { raw: true }): Promise<Buffer>
   execute<Result = Json>(
     command: string | Command,
-    options?: HeldExecuteOptions & { raw?: false },
+    options: HeldExecuteOptions & { raw?: false | undefined; rejectOnError: true },
+  ): Promise<SuccessReply<Result>>
+  execute<Result = Json>(
+    command: string | Command,
+    options?: HeldExecuteOptions & { raw?: false | undefined },
   ): Promise<Reply<Result>>
   execute(command: string | Command, options?: HeldExecuteOptions): Promise<Reply | Buffer>
 
@@ -613,11 +633,19 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
    * `ERR_POOL_CONNECT`, `ERR_POOL_ENDPOINT_DOWN`, `ERR_POOL_CONNECTION_LOST`, `ERR_POOL_COMMAND_TIMEOUT`,
    * `ERR_POOL_PROTOCOL`, `ERR_POOL_REPLY_TOO_LARGE`, and `ERR_POOL_COMMAND_FAILED` with `rejectOnError`.
    * The pool sends a command again only if not one byte of it was written.
+   *
+   * @example
+   * const reply = await pool.execute<{ object_count: number }>('get_scene_info')
+   * if (reply.success) console.log(reply.result.object_count)
    */
   execute(command: string | Command, options: ExecuteOptions & { raw: true }): Promise<Buffer>
   execute<Result = Json>(
     command: string | Command,
-    options?: ExecuteOptions & { raw?: false },
+    options: ExecuteOptions & { raw?: false | undefined; rejectOnError: true },
+  ): Promise<SuccessReply<Result>>
+  execute<Result = Json>(
+    command: string | Command,
+    options?: ExecuteOptions & { raw?: false | undefined },
   ): Promise<Reply<Result>>
   execute(command: string | Command, options?: ExecuteOptions): Promise<Reply | Buffer>
 
