@@ -65,6 +65,20 @@ describe('a run', () => {
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
   })
 
+  test("leaves a PoolError of its function's as it is, a frozen one too", async () => {
+    const limiter = limiterOf()
+    const thrown = new PoolError({ code: 'ERR_POOL_CONNECT', message: 'from another pool' })
+    const { stack } = thrown
+    await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
+    expect(thrown.stack).toBe(stack)
+    Object.freeze(thrown)
+    await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const caught = await limiter.run(() => Promise.reject(proxy)).catch((error) => [error])
+    expect(caught[0] === proxy).toBe(true)
+  })
+
   test('gives its function a signal, unless that can see none', async () => {
     const limiter = limiterOf()
     const given = [

@@ -4,8 +4,8 @@
 
 const { clearTimeout, setTimeout } = require('node:timers')
 const { unwatch, watch } = require('./abort')
-const { PoolError } = require('./pool-error')
 
+/** @typedef {import('./pool-error').PoolError} PoolError */
 /** @typedef {import('./run').Run} Run */
 
 class Caller {
@@ -14,6 +14,8 @@ class Caller {
   /** @type {NodeJS.Timeout | undefined} */
   #timer = undefined
   #failed = false
+  /** It failed by an error of the limiter's own. */
+  #refused = false
   /** @type {any} */
   #outcome = undefined
   #tell = () => {}
@@ -39,7 +41,7 @@ class Caller {
     await this.#told
     if (!this.#failed) return this.#outcome
     // The line that called is a frame of this moment, not of the one in which the error was made.
-    if (this.#outcome instanceof PoolError) Error.captureStackTrace(this.#outcome)
+    if (this.#refused) Error.captureStackTrace(this.#outcome)
     throw this.#outcome
   }
 
@@ -48,8 +50,14 @@ class Caller {
     this.#settle(false, value)
   }
 
-  /** @param {any} error */
+  /** @param {any} error somebody else's, which stays as it is */
   reject(error) {
+    this.#settle(true, error)
+  }
+
+  /** @param {PoolError} error made for this caller alone */
+  refuse(error) {
+    this.#refused = true
     this.#settle(true, error)
   }
 
@@ -65,7 +73,7 @@ class Caller {
   #timeOut(timeoutMs) {
     const error = this.#run.owner.error(this.#run.outOfTime(timeoutMs))
     this.#run.owner.counts.timeouts++
-    this.reject(error)
+    this.refuse(error)
     this.#run.leave(this, error)
   }
 

@@ -167,7 +167,7 @@ class Run {
     const callers = [...this.#callers]
     this.#callers.clear()
     this.#endEarly()
-    for (const caller of callers) caller.reject(this.owner.error(fault))
+    for (const caller of callers) caller.refuse(this.owner.error(fault))
     return callers.length
   }
 
@@ -177,7 +177,7 @@ class Run {
    */
   cut(fault) {
     const error = this.owner.error(fault)
-    for (const caller of this.#callers) caller.reject(this.owner.error(fault))
+    for (const caller of this.#callers) caller.refuse(this.owner.error(fault))
     this.#callers.clear()
     this.#controller?.abort(error)
   }
