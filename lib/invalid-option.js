@@ -10,8 +10,12 @@ const CODE = 'ERR_POOL_INVALID_OPTION'
 
 /** @param {unknown} value on one short line */
 function show(value) {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  try {
+    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  } catch {
+    return 'a value that cannot be shown'
+  }
 }
 
 /**
