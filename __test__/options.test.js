@@ -41,7 +41,9 @@ describe('a refused option', () => {
       },
     }
     for (const value of [evil, new Proxy(evil, {}), proxy]) {
-      expect(refusal({ maxConnections: value }).message).toMatch(/^maxConnections is .+; it must be/)
+      expect(refusal({ maxConnections: value }).message).toMatch(
+        /^maxConnections is .+; it must be/,
+      )
     }
   })
 
