@@ -76,10 +76,9 @@ export declare class NativePool {
   destroyed(id: number, error?: string | undefined | null): boolean
   /**
    * Asks for a permit: a request that waits, or a fault; a permit that is there at once is
-   * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With
-   * `in_turn` it comes by the ticket like any other.
+   * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest.
    */
-  permit(ticket: number, priority: number, inTurn: boolean): number | string
+  permit(ticket: number, priority: number): number | string
   /** What a permit was for has started; only where there is a rate. */
   started(slot: number, generation: number): void
   /** Refuses all who wait. */

@@ -913,17 +913,17 @@ export function deliveredOf(call: Promise<unknown>): Delivered | undefined
 export interface LimiterOptions {
   /** Runs at the same time, 1 to 1 024. */
   maxConcurrent: number
-  /** Starts in any window of 1 000 ms. 0, the default: no limit. */
+  /** Starts in any window of 1 000 ms; 0: no limit. Default: 0. */
   requestsPerSecond?: number
-  /** Starts in any window of 60 000 ms. 0, the default: no limit. */
+  /** Starts in any window of 60 000 ms; 0: no limit. Default: 0. */
   requestsPerMinute?: number
-  /** Runs that may wait; beyond them `ERR_POOL_QUEUE_FULL` at once. Default: any number. */
+  /** Runs that may wait; beyond them `ERR_POOL_QUEUE_FULL` at once. Without it, any number. */
   maxWaiting?: number | null
   /** How long a run waits for a permit and for the rate, in milliseconds. Default: 30 000. */
   queueTimeoutMs?: number
   /** Results kept for `cacheTtlMs`; the oldest makes room. Default: 1 000. */
   maxCached?: number
-  /** In log lines and statistics. Default: `limiter-1`, `limiter-2`, … */
+  /** In log lines and statistics. Without it: `limiter-1`, `limiter-2`, … */
   name?: string | null
 }
 
@@ -1002,7 +1002,7 @@ export interface LimiterCloseReport {
 
 /**
  * So many at a time, so many starts within a second and a minute: for whatever is to be called, and called
- * no more often than that. It opens nothing, and holds the process only while a run waits.
+ * no more often than that. It opens nothing, and holds the process only while somebody waits.
  *
  * @example
  * const limiter = new Limiter({ maxConcurrent: 4, requestsPerSecond: 10 })

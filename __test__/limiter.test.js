@@ -1,10 +1,13 @@
 'use strict'
 // Limiter: what runs when, who is told what, and what is left afterwards.
 
-const { getEventListeners } = require('node:events')
 const { AsyncLocalStorage } = require('node:async_hooks')
+const { getEventListeners } = require('node:events')
+const fs = require('node:fs')
+const path = require('node:path')
 const { Limiter, PoolError } = require('..')
 const { ShutdownRegistry } = require('../health')
+const { optionsOf } = require('../lib/tables')
 
 const open = []
 
@@ -66,18 +69,38 @@ describe('a run', () => {
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
   })
 
-  test("leaves a PoolError of its function's as it is, a frozen one too", async () => {
+  test('leaves what its function throws alone where nobody may look at it', async () => {
     const limiter = limiterOf()
-    const thrown = new PoolError({ code: 'ERR_POOL_CONNECT', message: 'from another pool' })
-    const { stack } = thrown
-    await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
-    expect(thrown.stack).toBe(stack)
-    Object.freeze(thrown)
-    await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
+    const frozen = Object.freeze(new PoolError({ code: 'ERR_POOL_CONNECT', message: 'frozen' }))
+    await expect(limiter.run(() => Promise.reject(frozen))).rejects.toBe(frozen)
     const { proxy, revoke } = Proxy.revocable({}, {})
     revoke()
     const caught = await limiter.run(() => Promise.reject(proxy)).catch((error) => [error])
     expect(caught[0] === proxy).toBe(true)
+  })
+
+  test("leaves an error alone that is another limiter's or pool's", async () => {
+    const inner = limiterOf({ queueTimeoutMs: 1 })
+    const outer = limiterOf({ maxConcurrent: 2 })
+    const first = work()
+    const running = inner.run(first.fn)
+    let stack
+    const fn = async () => {
+      try {
+        await inner.run(() => 1)
+      } catch (error) {
+        stack = error.stack
+        throw error
+      }
+    }
+    const error = await outer.run(fn).catch((error) => error)
+    expect(error.code).toBe('ERR_POOL_ACQUIRE_TIMEOUT')
+    expect(error.stack).toBe(stack)
+    const signal = AbortSignal.abort(error)
+    await expect(outer.run(fn, { signal })).rejects.toBe(error)
+    expect(error.stack).toBe(stack)
+    first.finish()
+    await running
   })
 
   test('gives its function a signal, unless that can see none', async () => {
@@ -173,6 +196,39 @@ describe('the options', () => {
     expect(() => new Limiter(options)).toThrow(
       expect.objectContaining({ code: 'ERR_POOL_INVALID_OPTION' }),
     )
+  })
+
+  test('name what was most likely meant', () => {
+    const messageOf = (options) => {
+      try {
+        new Limiter(options)
+      } catch ({ message }) {
+        return message
+      }
+    }
+    expect(messageOf({ maxConcurrency: 3 })).toContain('Did you mean maxConcurrent?')
+    expect(messageOf({ maxConnections: 3 })).toContain('Write maxConcurrent.')
+    expect(messageOf(5)).toContain('{ maxConcurrent: 3 }')
+  })
+
+  test('of a run name what was most likely meant', async () => {
+    const run = limiterOf().run(() => {}, { timeout: 5 })
+    await expect(run).rejects.toThrow("run() has no option 'timeout'. Did you mean timeoutMs?")
+  })
+
+  test('are in the types as in the table, with its defaults and no others', () => {
+    const types = fs.readFileSync(path.join(__dirname, '../index.d.ts'), 'utf8')
+    const [, body] = /interface LimiterOptions \{\n(.*?)\n\}/s.exec(types)
+    const typed = [...body.matchAll(/\/\*\* (.*?) \*\/\n {2}(\w+)\??:/g)]
+    expect(typed.map(([, , name]) => name)).toEqual([...optionsOf('Limiter').keys()])
+    for (const [, about, name] of typed) {
+      const row = optionsOf('Limiter').get(name)
+      const digits = /Default: ([\d ]+)/.exec(about)?.[1]
+      expect([name, digits ? Number(digits.replaceAll(' ', '')) : null]).toEqual([
+        name,
+        row.default,
+      ])
+    }
   })
 
   test('say in words what is missing', () => {

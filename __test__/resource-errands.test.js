@@ -3,7 +3,7 @@
 // The errands of a pool that closes: whatever native code had no time to ask for is done all the same, and once.
 // Native code is stood in for, because the moments that matter cannot be had from outside.
 
-const { Errands } = require('../lib/errands')
+const { Errands } = require('../lib/resources/errands')
 const { Thrown } = require('../lib/thrown')
 const { turn } = require('./support/arena')
 const { deferred } = require('./support/workshop')

@@ -444,22 +444,25 @@ describe('a signal', () => {
     const child = liveChild(
       `
       const pools = ['left', 'right'].map((name) => new ConnectionPool({ name, endpoints: address, dialect: 'worker' }))
-      for (const pool of pools) {
-        server.registerPool(pool, { timeoutMs: 50 })
-        for (let at = 0; at < 20; at++) {
-          pool.execute({ type: 'sleep', params: { ms: 60_000 } }).catch(({ code }) => codes.add(code))
-        }
-        pool.once('connectionReady', () => say(pool.name + ' is busy'))
-      }
+      for (const pool of pools) server.registerPool(pool, { timeoutMs: 50 })
       const codes = new Set()
       server.shutdown.on('finished', ({ handlers }) => {
         for (const { name, status } of handlers) say(name + ' ' + status)
         say([...codes].join(' '))
       })
-      server.installSignalHandlers()`,
+      server.installSignalHandlers()
+      // A Blender that is at work answers nobody who connects: both have a connection first.
+      Promise.all(pools.map((pool) => pool.use(() => {}))).then(() => {
+        for (const pool of pools) {
+          for (let at = 0; at < 20; at++) {
+            pool.execute({ type: 'sleep', params: { ms: 60_000 } }).catch(({ code }) => codes.add(code))
+          }
+        }
+        say('busy')
+      })`,
       { address: blender.address },
     )
-    await Promise.all([child.said('left is busy'), child.said('right is busy')])
+    await child.said('busy')
     child.kill('SIGTERM')
     const { code, stderr, lines } = await child.ended
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

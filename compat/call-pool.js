@@ -4,7 +4,7 @@
 // to the limiter what that one did: tokens, a patience for places alone, results that are kept, and its words.
 
 const { createHash } = require('node:crypto')
-const { Limiter } = require('../lib/limiter')
+const { Limiter } = require('../lib/limiter/limiter')
 const { MAX_TIMEOUT_MS } = require('./environment')
 const { failure, refusal } = require('./failure')
 const { cancelled, throwIfCancelled, unwatch, watch } = require('./token')

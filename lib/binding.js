@@ -61,9 +61,8 @@
  *   is closed, and did not tell of the error.
  *
  * Only of a Limiter:
- * @property {(ticket: number, priority: number, inTurn: boolean) => any} permit An acquire, but that a permit granted on
- *   the spot is the number `-1 - (slot * 2 ** 32 + generation)`; with `inTurn` it comes by the ticket, behind all that
- *   is in the outbox.
+ * @property {(ticket: number, priority: number) => any} permit An acquire, but that a permit granted on the spot is the
+ *   number `-1 - (slot * 2 ** 32 + generation)`.
  * @property {(slot: number, generation: number) => void} started What the permit was for runs; only where there is a
  *   rate, which counts it from this moment.
  * @property {(reason: string) => void} turnAway Refuses all who wait.

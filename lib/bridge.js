@@ -5,7 +5,7 @@
 
 const { Entry, NativePool } = require('./binding')
 const { readCallOptions } = require('./call-options')
-const { Errands } = require('./errands')
+const { Errands } = require('./resources/errands')
 const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')

@@ -50,6 +50,24 @@ const NOWHERE = Object.fromEntries(
   ]),
 )
 
+/** What people write who know another limiter. @type {Record<string, string>} */
+const OF_LIMITERS = {
+  concurrency: 'Write maxConcurrent.',
+  limit: 'Write maxConcurrent.',
+  max: 'Write maxConcurrent.',
+  maxConnections: 'Write maxConcurrent.',
+  interval: 'Write requestsPerSecond or requestsPerMinute.',
+  intervalCap: 'Write requestsPerSecond or requestsPerMinute.',
+  timeout: 'Write queueTimeoutMs, and timeoutMs with a run.',
+}
+
+/** @param {string[]} names the options there are @returns {Record<string, string>} */
+function elsewhereFor(names) {
+  if (names.includes('maxConcurrent')) return OF_LIMITERS
+  if (names.includes('cacheTtlMs')) return {}
+  return names.includes('create') ? { ...ELSEWHERE, ...NOWHERE } : ELSEWHERE
+}
+
 /**
  * @param {string} option the unknown name
  * @param {string} owner what it was given to: "the pool", "execute()"
@@ -57,7 +75,7 @@ const NOWHERE = Object.fromEntries(
  */
 function unknownOption(option, owner, known) {
   const names = [...known]
-  const elsewhere = names.includes('create') ? { ...ELSEWHERE, ...NOWHERE } : ELSEWHERE
+  const elsewhere = elsewhereFor(names)
   const hint = Object.hasOwn(elsewhere, option)
     ? ` ${elsewhere[option]}`
     : didYouMean(option, names)

@@ -74,7 +74,8 @@ const KINDS = {
 function readOptions(owner, given = {}) {
   const table = optionsOf(owner)
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalidOption('options', given, 'an object, such as { maxConnections: 3 }')
+    const example = owner === 'Limiter' ? 'maxConcurrent' : 'maxConnections'
+    throw invalidOption('options', given, `an object, such as { ${example}: 3 }`)
   }
   for (const name of Object.keys(given)) {
     if (!table.has(name)) throw unknownOption(name, OWNERS[owner], table.keys())

@@ -28,6 +28,7 @@ const TABLES = {
     ...ROWS.map(([type, name, help]) => `| \`blender_pool_${name}\` | ${type} | ${help} |`),
   ],
   'resource-options': optionTable('ResourcePool'),
+  'limiter-options': optionTable('Limiter'),
 }
 
 /** @param {string} text a page @returns {string} the same with fresh tables and code */

@@ -14,7 +14,7 @@ use super::outbox::{Outbox, PoolSink, lease_array};
 use super::{log, runtime};
 use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
-use crate::pool::option_table::Owner;
+use crate::pool::options::table::Owner;
 use crate::pool::{
     AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, LeaseInfo, Limiter,
     Options, ResourcePool, Sink,
@@ -360,11 +360,11 @@ impl NativePool {
     // ---- permits ---------------------------------------------------------------------------
 
     /// Asks for a permit: a request that waits, or a fault; a permit that is there at once is
-    /// `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest. With
-    /// `in_turn` it comes by the ticket like any other.
+    /// `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest.
     #[napi]
-    pub fn permit(&self, ticket: f64, priority: i32, in_turn: bool) -> Either<f64, String> {
-        match self.permits().permit(ticket as u64, priority, in_turn) {
+    pub fn permit(&self, ticket: f64, priority: i32) -> Either<f64, String> {
+        let options = CallOptions { priority, ..CallOptions::default() };
+        match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either::A(request),
             Ok(Held::Now(LeaseInfo { lease, .. })) => {
                 let number = (u64::from(lease.slot) << 32) + u64::from(lease.generation);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::fault::CODES;
 use crate::pool::event::Name;
-use crate::pool::option_table::OPTIONS;
+use crate::pool::options::table::OPTIONS;
 use crate::wire::DIALECTS;
 
 /// The tables as JSON: `{ options, errors, dialects, events }`; an event's place is its bit in

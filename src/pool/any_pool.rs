@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::call::{Answer, Call, CallOptions, Held, Holds, LeaseInfo, Want, epoch_ms, lock};
-use super::endpoint_options::refuse;
 use super::engine::{Cancelled, Engine};
 use super::event::Observed;
+use super::options::endpoint::refuse;
 use super::request::{Ask, Kind};
 use super::table::{Lease, MAX_SLOTS};
 use crate::fault::{Code, Fault};
@@ -119,16 +119,9 @@ pub trait AnyPool: Send + Sync {
     fn endpoints(&self) -> Value;
 }
 
-impl<F: Holds> Pool<F> {
-    /// Asks to hold a slot. `answer` says where a grant goes that comes at once: to whoever calls
-    /// this, or, behind all that was told before, to the ticket.
-    pub(super) fn hold(
-        &self,
-        ticket: u64,
-        options: &CallOptions,
-        answer: Answer,
-    ) -> Result<Held, Fault> {
-        let answer = Arc::new(Mutex::new(answer));
+impl<F: Holds> AnyPool for Pool<F> {
+    fn acquire(&self, ticket: u64, options: &CallOptions) -> Result<Held, Fault> {
+        let answer = Arc::new(Mutex::new(Answer::Awaited));
         let call = Call { ticket, want: Want::Hold(answer.clone()) };
         let key = self.engine.submit(options.ask(Kind::Hold), call)?;
         let now = std::mem::replace(&mut *lock(&answer), Answer::ByTicket);
@@ -136,12 +129,6 @@ impl<F: Holds> Pool<F> {
             Answer::Here(info) => Held::Now(info),
             Answer::Awaited | Answer::ByTicket => Held::Later(key.to_number()),
         })
-    }
-}
-
-impl<F: Holds> AnyPool for Pool<F> {
-    fn acquire(&self, ticket: u64, options: &CallOptions) -> Result<Held, Fault> {
-        self.hold(ticket, options, Answer::Awaited)
     }
 
     fn try_acquire(&self, options: &CallOptions) -> Result<Option<LeaseInfo>, Fault> {

@@ -107,3 +107,181 @@ impl Rate {
         self.started.iter().rev().take_while(|at| **at + length > now).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn of(limit: usize, length: Duration) -> Rate {
+        Rate::new(vec![Window { limit, length }])
+    }
+
+    fn start(rate: &mut Rate, at: Instant) {
+        rate.go_ahead();
+        rate.start(at);
+    }
+
+    #[test]
+    fn the_next_is_possible_at_the_very_moment_the_oldest_falls_out() {
+        let t = Instant::now();
+        let mut rate = of(2, MS * 1000);
+        start(&mut rate, t);
+        assert_eq!(rate.next(t), Next::Now);
+        start(&mut rate, t + MS * 300);
+        let free = t + MS * 1000;
+        assert_eq!(rate.next(t + MS * 300), Next::At(free));
+        assert_eq!(rate.next(free - Duration::from_nanos(1)), Next::At(free));
+        assert_eq!(rate.next(free), Next::Now);
+        start(&mut rate, free);
+        assert_eq!(rate.next(free), Next::At(t + MS * 1300));
+    }
+
+    #[test]
+    fn one_that_went_ahead_counts_as_starting_now_until_it_has() {
+        let t = Instant::now();
+        let mut rate = of(1, MS * 1000);
+        rate.go_ahead();
+        // However long ago that was: it may start at any moment.
+        assert_eq!(rate.next(t + MS * 5_000), Next::Unknown);
+        rate.start(t + MS * 5_000);
+        assert_eq!(rate.next(t + MS * 5_000), Next::At(t + MS * 6_000));
+    }
+
+    #[test]
+    fn one_that_turned_back_never_counted() {
+        let t = Instant::now();
+        let mut rate = of(1, MS * 1000);
+        rate.go_ahead();
+        rate.turn_back();
+        assert_eq!(rate.next(t), Next::Now);
+        assert_eq!(rate.count(MS * 1000, t), 0);
+    }
+
+    #[test]
+    fn every_window_must_allow_it() {
+        let t = Instant::now();
+        let mut rate = Rate::new(vec![
+            Window { limit: 2, length: MS * 10 },
+            Window { limit: 3, length: MS * 100 },
+        ]);
+        start(&mut rate, t);
+        start(&mut rate, t);
+        assert_eq!(rate.next(t), Next::At(t + MS * 10));
+        start(&mut rate, t + MS * 10);
+        assert_eq!(rate.next(t + MS * 10), Next::At(t + MS * 100));
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_takes_nothing_back() {
+        let t = Instant::now();
+        let mut rate = of(2, MS * 1000);
+        start(&mut rate, t + MS);
+        start(&mut rate, t);
+        assert_eq!(rate.next(t + MS), Next::At(t + MS * 1001));
+    }
+
+    #[test]
+    fn without_windows_it_counts_all_the_same_within_bounds() {
+        let t = Instant::now();
+        let mut rate = Rate::new(Vec::new());
+        assert!(!rate.is_limited());
+        for n in 0..20_000 {
+            rate.start(t + MS * n);
+        }
+        assert_eq!(rate.next(t), Next::Now);
+        assert_eq!(rate.count(MS * 1000, t + MS * 19_999), 1000);
+        assert_eq!(rate.started.len(), KEPT);
+        let later = t + MS * 80_001;
+        rate.start(later);
+        assert_eq!(rate.started.len(), 1);
+        assert_eq!(rate.count(MS * 1000, later), 1);
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Ask,
+        Start,
+        TurnBack,
+        Pass(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            4 => Just(Step::Ask),
+            3 => Just(Step::Start),
+            1 => Just(Step::TurnBack),
+            3 => (0u64..40).prop_map(Step::Pass),
+        ];
+        prop::collection::vec(step, 1..300)
+    }
+
+    /// As simple as can be: the first moment from `now` on at which every window has room.
+    fn naive(windows: &[Window], started: &[Instant], ahead: usize, now: Instant) -> Next {
+        let fits = |at: Instant| {
+            windows.iter().all(|window| {
+                let counting = started.iter().filter(|start| **start + window.length > at).count();
+                counting + ahead < window.limit
+            })
+        };
+        if windows.iter().any(|window| ahead >= window.limit) {
+            return Next::Unknown;
+        }
+        if fits(now) {
+            return Next::Now;
+        }
+        let mut moments: Vec<Instant> = started
+            .iter()
+            .flat_map(|start| windows.iter().map(|window| *start + window.length))
+            .filter(|at| *at > now)
+            .collect();
+        moments.sort_unstable();
+        moments.into_iter().find(|at| fits(*at)).map_or(Next::Unknown, Next::At)
+    }
+
+    proptest! {
+        #[test]
+        fn it_says_what_counting_everything_would_say(
+            windows in prop::collection::vec((1usize..6, 1u64..60), 1..4),
+            steps in steps(),
+        ) {
+            let windows: Vec<Window> = windows
+                .into_iter()
+                .map(|(limit, length)| Window { limit, length: MS * length as u32 })
+                .collect();
+            let mut rate = Rate::new(windows.clone());
+            let mut started: Vec<Instant> = Vec::new();
+            let (mut ahead, mut now) = (0, Instant::now());
+            for step in steps {
+                match step {
+                    Step::Ask if rate.next(now) == Next::Now => {
+                        rate.go_ahead();
+                        ahead += 1;
+                    }
+                    Step::Start if ahead > 0 => {
+                        rate.start(now);
+                        ahead -= 1;
+                        started.push(now);
+                    }
+                    Step::TurnBack if ahead > 0 => {
+                        rate.turn_back();
+                        ahead -= 1;
+                    }
+                    Step::Pass(ms) => now += MS * ms as u32,
+                    _ => {}
+                }
+                prop_assert_eq!(rate.next(now), naive(&windows, &started, ahead, now));
+                for window in &windows {
+                    let counting = started.iter().filter(|at| **at + window.length > now).count();
+                    prop_assert_eq!(rate.count(window.length, now), counting);
+                    // Within any stretch, not only one that ends now.
+                    for pair in started.windows(window.limit + 1) {
+                        prop_assert!(pair[window.limit] - pair[0] >= window.length);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::backoff::Backoff;
-use super::endpoint_options::refuse;
-use super::given::Given;
+use super::options::endpoint::refuse;
+use super::options::given::Given;
 use super::rate::Window;
 use crate::fault::Fault;
 

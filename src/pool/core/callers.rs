@@ -61,9 +61,10 @@ impl<F: Face> Core<F> {
                     .requests
                     .get(key.index)
                     .is_some_and(|r| r.number == key.number && r.place == Place::Queued);
-                // Those for whom something is being opened, unless that is not all they lack.
-                let soon = if self.may_go_ahead(now) { self.connecting() } else { 0 };
-                if waits && self.waiting().saturating_sub(soon) > self.settings.max_waiting {
+                if waits
+                    && self.waiting() - self.connecting().min(self.waiting())
+                        > self.settings.max_waiting
+                {
                     self.take_out(key);
                     let fault = self.queue_full(self.settings.max_waiting);
                     self.tell_failed(kind, endpoint, now, &fault, now, fx);

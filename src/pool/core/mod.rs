@@ -212,8 +212,8 @@ pub(super) struct Core<F: Face> {
     alarms: alerts::Alarms,
     codel: Codel,
     pub(in crate::pool) rate: Rate,
-    /// [`Timer::Rate`] is set for this moment or an earlier one.
-    rate_due: Option<Instant>,
+    /// [`Timer::Rate`] is set.
+    pacing: bool,
     closing_since: Option<Instant>,
     report: CloseReport,
 }
@@ -250,7 +250,7 @@ impl<F: Face> Core<F> {
             alarms: alerts::Alarms::default(),
             codel: Codel::default(),
             rate: settings.rate.clone().map(Rate::new).unwrap_or_default(),
-            rate_due: None,
+            pacing: false,
             closing_since: None,
             report: CloseReport::default(),
             settings,

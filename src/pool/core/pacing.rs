@@ -20,8 +20,9 @@ impl<F: Face> Core<F> {
             Next::Now => true,
             Next::Unknown => false,
             Next::At(at) => {
-                if self.waiting() > 0 && self.rate_due.is_none_or(|due| at < due) {
-                    self.rate_due = Some(at);
+                // It comes later with every start; and when one turns back, now is early enough.
+                if self.waiting() > 0 && !self.pacing {
+                    self.pacing = true;
                     self.deadlines.insert(at, Timer::Rate);
                 }
                 false

@@ -29,7 +29,7 @@ impl<F: Face> Core<F> {
                         self.endpoints[at].habits.quiet && self.endpoints[at].dialling > 0;
                 }
                 Timer::Stalled => self.stalling = false,
-                Timer::Rate => self.rate_due = None,
+                Timer::Rate => self.pacing = false,
                 Timer::Leak(lease) => self.held_too_long(lease, now, fx),
                 Timer::Check { slot, number } => self.check_timed_out(slot, number, now, fx),
                 Timer::Hook { slot, number } => self.hook_timed_out(slot, number, fx),

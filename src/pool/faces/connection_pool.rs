@@ -5,17 +5,17 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::any_pool::Pool;
 use super::blenders::{Blender, Blenders, Limits, cannot_encode, too_large};
-use super::call::{Call, CallOptions, Command, Holds, Sink, Want};
-use super::endpoint_options::EndpointOptions;
-use super::engine::Engine;
-use super::options::Options;
-use super::request::{Ask, Kind};
-use super::table::Lease;
 use crate::conn::Target;
 use crate::conn::connection::Owner;
 use crate::fault::Fault;
+use crate::pool::any_pool::Pool;
+use crate::pool::call::{Call, CallOptions, Command, Holds, Sink, Want};
+use crate::pool::engine::Engine;
+use crate::pool::options::Options;
+use crate::pool::options::endpoint::EndpointOptions;
+use crate::pool::request::{Ask, Kind};
+use crate::pool::table::Lease;
 
 /// A pool of connections to Blenders.
 pub type ConnectionPool = Pool<Blenders>;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::endpoint_options::refuse;
-use super::option_table::{Default, Kind, MS_MAX, OPTIONS, OptionRow, Owner};
+use super::endpoint::refuse;
+use super::table::{Default, Kind, MS_MAX, OPTIONS, OptionRow, Owner};
 use crate::fault::{Code, Fault};
 
 /// See the module.

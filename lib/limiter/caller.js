@@ -3,9 +3,8 @@
 // One who waits for a run, alone or with others: told once, by the run, by its own signal or by its own clock.
 
 const { clearTimeout, setTimeout } = require('node:timers')
-const { unwatch, watch } = require('./abort')
+const { unwatch, watch } = require('../abort')
 
-/** @typedef {import('./pool-error').PoolError} PoolError */
 /** @typedef {import('./run').Run} Run */
 
 class Caller {
@@ -14,8 +13,7 @@ class Caller {
   /** @type {NodeJS.Timeout | undefined} */
   #timer = undefined
   #failed = false
-  /** It failed by an error of the limiter's own. */
-  #refused = false
+  #isRefusal = false
   /** @type {any} */
   #outcome = undefined
   #tell = () => {}
@@ -41,7 +39,7 @@ class Caller {
     await this.#told
     if (!this.#failed) return this.#outcome
     // The line that called is a frame of this moment, not of the one in which the error was made.
-    if (this.#refused) Error.captureStackTrace(this.#outcome)
+    if (this.#isRefusal) Error.captureStackTrace(this.#outcome)
     throw this.#outcome
   }
 
@@ -50,14 +48,14 @@ class Caller {
     this.#settle(false, value)
   }
 
-  /** @param {any} error somebody else's, which stays as it is */
+  /** @param {any} error whoever's it is */
   reject(error) {
     this.#settle(true, error)
   }
 
-  /** @param {PoolError} error made for this caller alone */
+  /** @param {import('../pool-error').PoolError} error the limiter's own, made for this caller */
   refuse(error) {
-    this.#refused = true
+    this.#isRefusal = true
     this.#settle(true, error)
   }
 

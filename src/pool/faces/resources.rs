@@ -21,12 +21,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info};
 
-use super::call::{Call, Holds, Sink, lock};
-use super::engine::Engine;
-use super::event::{Errand, Event, Hook};
-use super::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
-use super::wording::{RESOURCES, Wording};
 use crate::fault::{Cause, Code, Delivered, Fault};
+use crate::pool::call::{Call, Holds, Sink, lock};
+use crate::pool::engine::Engine;
+use crate::pool::event::{Errand, Event, Hook};
+use crate::pool::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
+use crate::pool::wording::{RESOURCES, Wording};
 
 /// The name of the one endpoint, in events and figures.
 pub const FACTORY: &str = "factory";
@@ -48,29 +48,29 @@ type Made = Result<(), String>;
 
 /// What the engine needs to know of resources. Opaque; public because the engine is.
 pub struct Resources {
-    pub(super) habits: Habits,
+    pub(in crate::pool) habits: Habits,
     /// There is a function to check with.
-    pub(super) validates: bool,
-    pub(super) create_timeout: Duration,
-    pub(super) destroy_timeout: Duration,
-    pub(super) sink: Arc<dyn Sink>,
-    pub(super) runtime: Handle,
-    pub(super) engine: Weak<Engine<Resources>>,
+    pub(in crate::pool) validates: bool,
+    pub(in crate::pool) create_timeout: Duration,
+    pub(in crate::pool) destroy_timeout: Duration,
+    pub(in crate::pool) sink: Arc<dyn Sink>,
+    pub(in crate::pool) runtime: Handle,
+    pub(in crate::pool) engine: Weak<Engine<Resources>>,
     /// What is being made, by its number.
-    pub(super) making: Arc<Mutex<HashMap<u64, oneshot::Sender<Made>>>>,
+    pub(in crate::pool) making: Arc<Mutex<HashMap<u64, oneshot::Sender<Made>>>>,
     /// What a slot holds, by its number, until it is destroyed or its time for that is over.
-    pub(super) kept: Mutex<HashMap<u64, Arc<Resource>>>,
+    pub(in crate::pool) kept: Mutex<HashMap<u64, Arc<Resource>>>,
 }
 
 impl Resources {
     /// The answer to [`Errand::Create`]. `false`: nobody wants it any more.
-    pub(super) fn made(&self, id: u64, made: Made) -> bool {
+    pub(in crate::pool) fn made(&self, id: u64, made: Made) -> bool {
         let waiting = lock(&self.making).remove(&id);
         waiting.is_some_and(|waiting| waiting.send(made).is_ok())
     }
 
     /// The answer to [`Errand::Validate`]. One that comes when the check is over changes nothing.
-    pub(super) fn validated(&self, id: u64, exchange: u64, error: Option<String>) {
+    pub(in crate::pool) fn validated(&self, id: u64, exchange: u64, error: Option<String>) {
         let Some(engine) = self.engine.upgrade() else { return };
         let Some(resource) = lock(&self.kept).get(&id).cloned() else { return };
         if resource.checking.compare_exchange(exchange, 0, SeqCst, SeqCst).is_err() {
@@ -91,7 +91,7 @@ impl Resources {
     /// Something was destroyed, or `error` came of it: what a slot held, in answer to
     /// [`Errand::Destroy`], or what was made too late for any slot. `false`: the pool is closed, and
     /// the error was not told.
-    pub(super) fn destroyed(&self, id: u64, error: Option<String>) -> bool {
+    pub(in crate::pool) fn destroyed(&self, id: u64, error: Option<String>) -> bool {
         let told = error.is_none_or(|error| {
             let cause = Cause::thrown(error.as_str(), "destroy", id);
             self.destroy_failed(id, format!("destroy failed: {error}"), cause)

@@ -3,12 +3,12 @@
 // A resource in its holder's hands. It keeps no reference to the resource itself: whoever has given it back
 // cannot reach it here any more.
 
-const { Held } = require('./held')
+const { Held } = require('../held')
 
 class PooledResource extends Held {
   #lease
 
-  /** @param {import('./lease').Lease} lease */
+  /** @param {import('../lease').Lease} lease */
   constructor(lease) {
     super(lease)
     this.#lease = lease

@@ -8,16 +8,16 @@ use futures::future::{BoxFuture, FutureExt};
 use serde_json::Value;
 use tracing::{debug, info};
 
-use super::call::{Call, Holds, Sink, Want, lock};
-use super::core::time::NEVER_ANSWERED;
-use super::engine::Engine;
-use super::event::Event;
-use super::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
-use super::options::Options;
 use crate::conn::Target;
 use crate::conn::connection::{Connection, Ending, Outcome, Owner};
 use crate::conn::open::{Opening, open};
 use crate::fault::{Code, Delivered, Fault};
+use crate::pool::call::{Call, Holds, Sink, Want, lock};
+use crate::pool::core::time::NEVER_ANSWERED;
+use crate::pool::engine::Engine;
+use crate::pool::event::Event;
+use crate::pool::face::{CloseReport, Face, Grant, Habits, HookCall, Opened, Start};
+use crate::pool::options::Options;
 use crate::wire::Dialect;
 
 /// Connects in flight for an endpoint whose dialect has no habit of its own.
@@ -25,22 +25,22 @@ const DEFAULT_MAX_CONNECTING: usize = 2;
 
 /// What the engine needs to know of Blenders. Opaque; public because the engine is.
 pub struct Blenders {
-    pub(super) options: Options,
-    pub(super) endpoints: Vec<Blender>,
-    pub(super) sink: Arc<dyn Sink>,
+    pub(in crate::pool) options: Options,
+    pub(in crate::pool) endpoints: Vec<Blender>,
+    pub(in crate::pool) sink: Arc<dyn Sink>,
 }
 
-pub(super) struct Blender {
-    pub(super) target: Arc<Target>,
-    pub(super) configured: Option<&'static Dialect>,
+pub(in crate::pool) struct Blender {
+    pub(in crate::pool) target: Arc<Target>,
+    pub(in crate::pool) configured: Option<&'static Dialect>,
     /// What `auto` found, until the endpoint is lost.
-    pub(super) detected: Arc<Mutex<Option<&'static Dialect>>>,
-    pub(super) limits: Limits,
+    pub(in crate::pool) detected: Arc<Mutex<Option<&'static Dialect>>>,
+    pub(in crate::pool) limits: Limits,
 }
 
 /// How many connections an endpoint was given.
 #[derive(Clone, Copy)]
-pub(super) struct Limits {
+pub(in crate::pool) struct Limits {
     pub min: usize,
     pub max: Option<usize>,
 }
@@ -52,7 +52,11 @@ impl Blender {
 }
 
 impl Blenders {
-    pub(super) fn habits(options: &Options, dialect: Option<&Dialect>, limits: Limits) -> Habits {
+    pub(in crate::pool) fn habits(
+        options: &Options,
+        dialect: Option<&Dialect>,
+        limits: Limits,
+    ) -> Habits {
         // What the whole pool may have is the slot table's affair, and may change.
         let max_slots = limits.max.unwrap_or(usize::MAX);
         let or = |own: u32, default: usize| if own == 0 { default } else { own as usize };
@@ -254,14 +258,14 @@ impl Owner for Engine<Blenders> {
     }
 }
 
-pub(super) fn cannot_encode(dialect: &Dialect, error: &dyn std::error::Error) -> Fault {
+pub(in crate::pool) fn cannot_encode(dialect: &Dialect, error: &dyn std::error::Error) -> Fault {
     Fault::new(
         Code::InvalidCommand,
         format!("the command cannot be said in {}: {error}", dialect.name),
     )
 }
 
-pub(super) fn too_large(size: usize, limit: usize) -> Fault {
+pub(in crate::pool) fn too_large(size: usize, limit: usize) -> Fault {
     Fault::new(
         Code::InvalidCommand,
         format!("the command takes {size} bytes, more than maxRequestBytes ({limit})"),

@@ -4,10 +4,10 @@
 // of it is the work of its runs; permits, queue and rate are native code's.
 
 const { inspect } = require('node:util')
-const { asyncDispose } = require('./async-dispose')
-const { invalidOption } = require('./invalid-option')
-const { readOptions } = require('./options')
-const { readCloseOptions } = require('./order-options')
+const { asyncDispose } = require('../async-dispose')
+const { invalidOption } = require('../invalid-option')
+const { readOptions } = require('../options')
+const { readCloseOptions } = require('../order-options')
 const { readRunOptions } = require('./run-options')
 const { Runs } = require('./runs')
 

@@ -2,7 +2,7 @@
 'use strict'
 // What a limiter's callers are told when there is no result: the pool's codes, in the words of runs and permits.
 
-/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('../pool-error').Fault} Fault */
 
 /**
  * How busy a limiter is.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::call::{Call, Holds, Sink};
-use super::engine::Engine;
-use super::event::Event;
-use super::face::{CloseReport, Face, Grant, Habits, Opened, Start};
 use crate::fault::{Code, Delivered, Fault};
+use crate::pool::call::{Call, Holds, Sink};
+use crate::pool::engine::Engine;
+use crate::pool::event::Event;
+use crate::pool::face::{CloseReport, Face, Grant, Habits, Opened, Start};
 
 /// One permit of a limiter, whichever slot it is.
 #[derive(Debug)]
@@ -20,12 +20,12 @@ pub struct Permit {
 
 /// What the engine needs to know of permits. Opaque; public because the engine is.
 pub struct Permits {
-    pub(super) sink: Arc<dyn Sink>,
-    pub(super) engine: Weak<Engine<Permits>>,
+    pub(in crate::pool) sink: Arc<dyn Sink>,
+    pub(in crate::pool) engine: Weak<Engine<Permits>>,
 }
 
 /// Every permit is as good as any other, and there at once.
-pub(super) const HABITS: Habits = Habits {
+pub(in crate::pool) const HABITS: Habits = Habits {
     max_connecting: usize::MAX,
     max_in_flight: usize::MAX,
     min_slots: 0,

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::any_pool::Pool;
-use super::call::Sink;
-use super::engine::Engine;
-use super::face::Habits;
-use super::given::Given;
-use super::option_table::Owner;
 use super::resources::{FACTORY, Resources};
-use super::settings::Settings;
 use crate::fault::{Code, Fault};
+use crate::pool::any_pool::Pool;
+use crate::pool::call::Sink;
+use crate::pool::engine::Engine;
+use crate::pool::face::Habits;
+use crate::pool::options::given::Given;
+use crate::pool::options::table::Owner;
+use crate::pool::settings::Settings;
 
 /// Made at the same time, unless told otherwise.
 const DEFAULT_MAX_CONNECTING: usize = 2;

@@ -7,10 +7,10 @@
 //   create ──> kept ──────────────────────> destroyed, once
 //      └─ too late: nobody wants it any more ──^
 
-const { said } = require('./hooks')
-const { warn } = require('./warning')
+const { said } = require('../hooks')
+const { warn } = require('../warning')
 
-/** @typedef {import('./bridge').Bridge} Bridge */
+/** @typedef {import('../bridge').Bridge} Bridge */
 
 /**
  * @typedef {object} Factory
@@ -47,8 +47,8 @@ class Errands {
 
   /**
    * What a holder has in hand.
-   * @param {import('./lease').Lease} lease
-   * @throws {import('./pool-error').PoolError} ERR_POOL_NOT_HELD, ERR_POOL_CONNECTION_LOST
+   * @param {import('../lease').Lease} lease
+   * @throws {import('../pool-error').PoolError} ERR_POOL_NOT_HELD, ERR_POOL_CONNECTION_LOST
    */
   resourceOf(lease) {
     if (!lease.held) throw lease.notHeld()

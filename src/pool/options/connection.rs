@@ -1,18 +1,18 @@
 //! The options of a connection pool, read and judged.
 //!
 //! Here is refused what only this side can judge: addresses, dialects, and what contradicts
-//! itself. Names, types and ranges are the [option table](super::option_table)'s affair.
+//! itself. Names, types and ranges are the [option table](super::table)'s affair.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::endpoint_options::{EndpointOptions, RawEndpoint, parse_dialect, refuse};
+use super::endpoint::{EndpointOptions, RawEndpoint, parse_dialect, refuse};
 use super::given::Given;
-use super::option_table::Owner;
-use super::settings::Settings;
+use super::table::Owner;
 use crate::fault::Fault;
+use crate::pool::settings::Settings;
 use crate::wire::Dialect;
 
 /// The bytes of a request and of a reply, unless told otherwise.

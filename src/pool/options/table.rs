@@ -6,8 +6,8 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint_options::dialect_names;
-use super::table::MAX_SLOTS;
+use super::endpoint::dialect_names;
+use crate::pool::table::MAX_SLOTS;
 
 /// What has options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,6 @@ impl Owner {
     }
 }
 
-const ALL: &[Owner] = &[Owner::ConnectionPool, Owner::ResourcePool, Owner::Limiter];
 const POOLS: &[Owner] = &[Owner::ConnectionPool, Owner::ResourcePool];
 const BLENDERS: &[Owner] = &[Owner::ConnectionPool];
 const RESOURCES: &[Owner] = &[Owner::ResourcePool];
@@ -84,7 +83,7 @@ pub enum Default {
     Text(&'static str),
 }
 
-pub(super) const MS_MAX: u64 = i32::MAX as u64;
+pub(in crate::pool) const MS_MAX: u64 = i32::MAX as u64;
 const MIB: u64 = 1024 * 1024;
 /// Starts within a window of a rate.
 const MAX_RATE: u64 = 100_000;
@@ -100,7 +99,7 @@ macro_rules! row {
 /// Every option, in the order of the documentation.
 #[rustfmt::skip]
 pub static OPTIONS: &[OptionRow] = &[
-    row!("name", ALL, Kind::Text, Default::None, "The pool's name in log lines and warnings; made up (pool-1, pool-2, …) when not given."),
+    row!("name", POOLS, Kind::Text, Default::None, "The pool's name in log lines and warnings; made up (pool-1, pool-2, …) when not given."),
     row!("endpoints", BLENDERS, Kind::Endpoints, Default::None, "Where the Blenders are: 'host:port', 'tcp://host:port', 'unix:/path', {name, host, port, path, dialect, minConnections, maxConnections}, or a list of these. Without it, BLENDER_HOST and BLENDER_PORT, else localhost:9876."),
     row!("dialect", BLENDERS, Kind::Dialect, Default::Text("auto"), "What the add-ons speak; 'auto' asks each endpoint once."),
     row!("minConnections", POOLS, Kind::Integer(0, MAX_SLOTS as u64), Default::Integer(0), "Connections kept open, over all endpoints, opened in the background."),
@@ -108,7 +107,7 @@ pub static OPTIONS: &[OptionRow] = &[
     row!("maxConnecting", POOLS, Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Connects in flight for each endpoint; without it the dialect's own, else 2."),
     row!("maxInFlightPerEndpoint", BLENDERS, Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Commands running on one Blender at the same time; without it the dialect's own, else no limit."),
     row!("pingOnConnect", BLENDERS, Kind::Boolean, Default::None, "Whether a new connection must answer a ping before it counts as open; without it the dialect's own."),
-    row!("maxWaiting", ALL, Kind::Integer(0, 1_000_000), Default::None, "Callers that may wait for a connection; beyond it ERR_POOL_QUEUE_FULL at once. Without it, any number."),
+    row!("maxWaiting", POOLS, Kind::Integer(0, 1_000_000), Default::None, "Callers that may wait for a connection; beyond it ERR_POOL_QUEUE_FULL at once. Without it, any number."),
     row!("acquireTimeoutMs", POOLS, Kind::Integer(1, MS_MAX), Default::Integer(30_000), "How long a call waits for a connection, opening one included."),
     row!("connectTimeoutMs", POOLS, Kind::Integer(1, MS_MAX), Default::Integer(5_000), "One attempt to connect, and the ping after it."),
     row!("connectRetryMs", POOLS, Kind::Integer(0, MS_MAX), Default::Integer(3_000), "How long a call puts up with failing attempts to connect before the last failure becomes its error; long enough for a Blender to restart. 0: the first failure is."),
@@ -147,8 +146,10 @@ pub static OPTIONS: &[OptionRow] = &[
     row!("maxConcurrent", LIMITER, Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Runs at the same time; must be given."),
     row!("requestsPerSecond", LIMITER, Kind::Integer(0, MAX_RATE), Default::Integer(0), "Starts in any window of 1 000 ms. 0: no limit."),
     row!("requestsPerMinute", LIMITER, Kind::Integer(0, MAX_RATE), Default::Integer(0), "Starts in any window of 60 000 ms. 0: no limit."),
+    row!("maxWaiting", LIMITER, Kind::Integer(0, 1_000_000), Default::None, "Runs that may wait; beyond it ERR_POOL_QUEUE_FULL at once. Without it, any number."),
     row!("queueTimeoutMs", LIMITER, Kind::Integer(1, MS_MAX), Default::Integer(30_000), "How long a run waits for a permit and for the rate."),
     row!("maxCached", LIMITER, Kind::Integer(0, 1_000_000), Default::Integer(1_000), "Results kept for cacheTtlMs; the oldest makes room."),
+    row!("name", LIMITER, Kind::Text, Default::None, "The limiter's name in log lines and statistics; made up (limiter-1, limiter-2, …) when not given."),
 ];
 
 impl OptionRow {

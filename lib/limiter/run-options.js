@@ -2,7 +2,7 @@
 'use strict'
 // The options of a limiter's run, checked.
 
-const { abortSignal, integer, key, milliseconds, record } = require('./option-value')
+const { abortSignal, integer, key, milliseconds, record } = require('../option-value')
 
 const MAX_PRIORITY = 100
 const NAMES = ['signal', 'key', 'priority', 'timeoutMs', 'cacheTtlMs']
@@ -28,7 +28,7 @@ const NONE = Object.freeze({
 /**
  * @param {unknown} given
  * @returns {Readonly<RunCall>}
- * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
+ * @throws {import('../pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readRunOptions(given) {
   if (given === undefined) return NONE

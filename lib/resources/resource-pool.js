@@ -2,7 +2,7 @@
 'use strict'
 // A pool of whatever user code makes: SSH sessions, database clients.
 
-const { Pool, bridgeOf } = require('./pool')
+const { Pool, bridgeOf } = require('../pool')
 const { PooledResource } = require('./pooled-resource')
 
 /** @extends {Pool<PooledResource>} */

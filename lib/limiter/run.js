@@ -6,11 +6,11 @@
 //   waiting ──> granted ──> running ──> over
 //      └───────────┴── last caller gone, turned away ──^
 
-const { Entry } = require('./binding')
+const { Entry } = require('../binding')
 const { Caller } = require('./caller')
-const { commandTimeout, queueTimeout, waitTimeout } = require('./limiter-faults')
+const { commandTimeout, queueTimeout, waitTimeout } = require('./faults')
 
-/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('../pool-error').Fault} Fault */
 /** @typedef {import('./run-options').RunCall} RunCall */
 /** @typedef {import('./runs').Runs} Runs */
 
@@ -150,9 +150,9 @@ class Run {
       if (this.#stage === WAITING) this.grant(slot, generation)
       else this.owner.release(slot, generation)
     } else if (this.#stage === WAITING) {
-      const fault = JSON.parse(payload)
+      // Whoever clears or closes turns it away before native code does: its time is over.
       this.owner.counts.timeouts += this.#callers.size
-      this.turnAway(queueTimeout(fault, this.owner.figures()))
+      this.turnAway(queueTimeout(JSON.parse(payload), this.owner.figures()))
     }
     this.owner.heard()
     this.#go()

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::table::MAX_SLOTS;
 use crate::conn::Address;
 use crate::conn::address::DEFAULT_PORT;
 use crate::fault::{Code, Fault};
+use crate::pool::table::MAX_SLOTS;
 use crate::wire::{DIALECTS, Dialect, dialect};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct RawEndpoint {
+pub(in crate::pool) struct RawEndpoint {
     name: Option<String>,
     address: Option<String>,
     host: Option<String>,
@@ -39,7 +39,7 @@ pub struct EndpointOptions {
     pub max_connections: Option<usize>,
 }
 
-pub(super) fn parse_dialect(
+pub(in crate::pool) fn parse_dialect(
     option: &str,
     name: Option<&str>,
 ) -> Result<Option<&'static Dialect>, Fault> {
@@ -57,7 +57,7 @@ pub(super) fn parse_dialect(
 }
 
 impl RawEndpoint {
-    pub(super) fn parse(
+    pub(in crate::pool) fn parse(
         self,
         at: usize,
         shared_dialect: Option<&'static Dialect>,
@@ -158,13 +158,13 @@ impl RawEndpoint {
 }
 
 /// An option that cannot be: which, its value, and why.
-pub(super) fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
+pub(in crate::pool) fn refuse(option: &str, value: impl Into<Value>, why: &str) -> Fault {
     let value = value.into();
     Fault::new(Code::InvalidOption, format!("{option}: {value} {why}"))
         .detail("option", option)
         .detail("value", value)
 }
 
-pub(super) fn dialect_names() -> Vec<&'static str> {
+pub(in crate::pool) fn dialect_names() -> Vec<&'static str> {
     std::iter::once("auto").chain(DIALECTS.iter().map(|row| row.name)).collect()
 }

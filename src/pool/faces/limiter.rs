@@ -7,17 +7,17 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::any_pool::Pool;
-use super::call::{Answer, CallOptions, Held, Sink};
-use super::endpoint_options::refuse;
-use super::engine::Engine;
-use super::given::Given;
-use super::option_table::Owner;
 use super::permits::{HABITS, Permits};
-use super::rate::Window;
-use super::settings::Settings;
-use super::table::Lease;
 use crate::fault::{Code, Fault};
+use crate::pool::any_pool::Pool;
+use crate::pool::call::Sink;
+use crate::pool::engine::Engine;
+use crate::pool::options::endpoint::refuse;
+use crate::pool::options::given::Given;
+use crate::pool::options::table::Owner;
+use crate::pool::rate::Window;
+use crate::pool::settings::Settings;
+use crate::pool::table::Lease;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -51,16 +51,6 @@ impl Limiter {
         let endpoints = vec![(Arc::from("permits"), HABITS)];
         let permits = |me: &_| Permits { sink, engine: std::sync::Weak::clone(me) };
         Ok(Pool { engine: Engine::new(settings, endpoints, runtime, span, permits) })
-    }
-
-    /// Asks for a permit. With `in_turn`, one that is granted at once comes by the ticket all the
-    /// same, and so after those that were granted before and are still on their way.
-    ///
-    /// # Errors
-    /// The fault, when the call is refused at once; then the ticket is not used.
-    pub fn permit(&self, ticket: u64, priority: i32, in_turn: bool) -> Result<Held, Fault> {
-        let answer = if in_turn { Answer::ByTicket } else { Answer::Awaited };
-        self.hold(ticket, &CallOptions { priority, ..CallOptions::default() }, answer)
     }
 
     /// What was let go ahead under this lease has started. Without it, the rate goes on counting it

@@ -3,14 +3,14 @@
 // All runs of one limiter: asks native code for their permits, knows them by key, keeps their results, and counts what
 // only JavaScript knows. It holds no timer, and nothing in the outbox while nobody waits.
 
-const { NativePool } = require('./binding')
+const { NativePool } = require('../binding')
 const { KeptResults } = require('./kept-results')
-const { cleared, closed, refusal } = require('./limiter-faults')
-const { Outbox } = require('./outbox')
-const { PoolError } = require('./pool-error')
+const { cleared, closed, refusal } = require('./faults')
+const { Outbox } = require('../outbox')
+const { PoolError } = require('../pool-error')
 const { Run } = require('./run')
 
-/** @typedef {import('./pool-error').Fault} Fault */
+/** @typedef {import('../pool-error').Fault} Fault */
 /** @typedef {import('./run-options').RunCall} RunCall */
 
 class Runs {
@@ -87,8 +87,7 @@ class Runs {
   #begin(fn, call) {
     const run = new Run(this, fn, call.key)
     run.ticket = this.#outbox.nextTicket()
-    // Behind those whose permit is on its way: they came before.
-    const answer = this.native.permit(run.ticket, call.priority, this.#unheard > 0)
+    const answer = this.native.permit(run.ticket, call.priority)
     if (typeof answer === 'string') throw this.error(refusal(JSON.parse(answer), this.figures()))
     if (answer < 0) {
       const permit = -1 - answer
@@ -218,7 +217,7 @@ class Runs {
     return new PoolError(fault)
   }
 
-  /** How busy it is, for those who are told that it is. @returns {import('./limiter-faults').Figures} */
+  /** How busy it is, for those who are told that it is. @returns {import('./faults').Figures} */
   figures() {
     const { maxConcurrent, maxWaiting, queueTimeoutMs } = this.#values
     const { requestsPerSecond: perSecond, requestsPerMinute: perMinute } = this.#values
