@@ -35,6 +35,7 @@ const ELSEWHERE = {
   port: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
   path: "Write endpoints: { path: '/tmp/blender.sock' }.",
   url: "Write endpoints: 'tcp://127.0.0.1:9876'.",
+  min: 'Write minConnections.',
   max: 'Write maxConnections.',
   size: 'Write maxConnections.',
   timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and commandTimeoutMs.',
