@@ -227,9 +227,12 @@ export interface PoolSize {
   maxConnections?: number
 }
 
-/** Options of `ConnectionPool.close`. */
+/** Options of `close`, of every pool and of a `Limiter`. */
 export interface CloseOptions {
-  /** How long held connections and running commands may finish: 0 to 2 147 483 647. Default: `drainTimeoutMs`. */
+  /**
+   * How long held connections and running commands may finish: 0 to 2 147 483 647. Default: `drainTimeoutMs`, of a
+   * `Limiter` 5 000.
+   */
   timeoutMs?: number
   /** Cut them at once. Given to a later call, it cuts short a close that is under way. Default: false. */
   force?: boolean
@@ -1036,10 +1039,10 @@ export class Limiter {
   clear(reason?: string): void
 
   /**
-   * Turns away all who wait. What runs may settle until the deadline (5 000 ms unless told otherwise); then
-   * its signal aborts, and its callers get `ERR_POOL_CLOSED`. Further calls give the same promise.
+   * Turns away all who wait. What runs may settle until the deadline (5 000 ms unless told otherwise; `force`:
+   * now); then its signal aborts, and its callers get `ERR_POOL_CLOSED`. Further calls give the same promise.
    */
-  close(options?: { timeoutMs?: number }): Promise<LimiterCloseReport>
+  close(options?: CloseOptions): Promise<LimiterCloseReport>
 
   /** `close()`. */
   [Symbol.asyncDispose](): Promise<void>

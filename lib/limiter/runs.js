@@ -37,6 +37,8 @@ class Runs {
   #unheard = 0
   #isRated
   #isClosing = false
+  /** The ticket of the close that is under way; 0: none. */
+  #closing = 0
 
   /**
    * @param {Record<string, any>} values the limiter's options
@@ -174,22 +176,30 @@ class Runs {
 
   /**
    * @param {number} timeoutMs how long what runs may go on; -1: as long as is usual
+   * @param {boolean} force not at all
    */
-  async close(timeoutMs) {
+  async close(timeoutMs, force) {
     this.#isClosing = true
     this.#kept.clear()
     const number = this.#outbox.nextTicket()
+    this.#closing = number
     /** @type {Promise<string>} */
     const done = new Promise((resolve) => {
       this.#outbox.expect(number, { settle: (_kind, payload) => resolve(payload) })
     })
-    this.native.close(number, timeoutMs, false)
+    this.native.close(number, timeoutMs, force)
     const failedWaiters = this.#turnAway(closed.waiting)
     const { durationMs } = JSON.parse(await done)
+    this.#closing = 0
     this.#outbox.letGo()
     const late = [...this.#all]
     for (const run of late) run.cut(closed.running)
     return { failedWaiters, cut: late.length, durationMs }
+  }
+
+  /** Cuts short the close that is under way. */
+  hurry() {
+    if (this.#closing !== 0) this.native.close(this.#closing, 0, true)
   }
 
   /**
