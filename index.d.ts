@@ -742,8 +742,16 @@ export interface ResourcePoolOptions<T>
    * more, with a `PoolError` that says why; what comes after that is destroyed at once.
    */
   create: (signal: AbortSignal) => T | PromiseLike<T>
-  /** The health check of an idle resource. `false`, a throw or a rejection has it destroyed. */
+  /**
+   * The health check of an idle resource, in the background and before it is lent after a while or after a
+   * failure (see `validateAfterIdleMs`). `false`, a throw or a rejection has it destroyed.
+   */
   validate?: ((resource: T) => unknown) | null
+  /**
+   * A resource that was idle for longer, or in whose hands the work of `use()` failed, is validated before the
+   * next holder gets it. 0: before every holder. Default 500.
+   */
+  validateAfterIdleMs?: number | undefined
   /** Takes it apart; called once for whatever `create` gave. Its slot is free when that is done, or after `drainTimeoutMs`. */
   destroy?: ((resource: T) => unknown) | null
   /** Runs on every new resource before anybody gets it. One that fails has it destroyed. */
