@@ -1042,7 +1042,7 @@ export class Limiter {
 
   /**
    * Turns away all who wait, with `ERR_POOL_CLEARED` and this message, and forgets the kept results. What
-   * runs goes on, but its result is not kept.
+   * runs goes on, but nobody joins it any more and its result is not kept.
    */
   clear(reason?: string): void
 

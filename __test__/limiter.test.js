@@ -640,6 +640,18 @@ describe('clear()', () => {
     expect(fn).not.toHaveBeenCalled()
   })
 
+  test('leaves what runs to those who wait for it: who comes later has a run of their own', async () => {
+    const limiter = limiterOf({ maxConcurrent: 2 })
+    const before = work()
+    const old = limiter.run(before.fn, { key: 'scene' })
+    await before.begun
+    limiter.clear()
+    expect(await limiter.run(() => 'new', { key: 'scene' })).toBe('new')
+    before.finish('old')
+    expect(await old).toBe('old')
+    expect(limiter.stats().joined).toBe(0)
+  })
+
   test('turns away what was granted and has not begun', async () => {
     const limiter = limiterOf({ requestsPerMinute: 1 })
     const fn = jest.fn()

@@ -24,8 +24,6 @@ class Runs {
     cacheHits: 0,
     cleared: 0,
   }
-  /** Grows with each clear(). */
-  era = 0
   #outbox = Outbox.shared
   #values
   #kept
@@ -154,10 +152,10 @@ class Runs {
     this.#all.delete(run)
     if (failed) this.counts.failed++
     else this.counts.succeeded++
-    const { key, keepMs, era } = run
+    const { key, keepMs } = run
     if (key === null || this.#byKey.get(key) !== run) return
     this.#byKey.delete(key)
-    if (!failed && keepMs > 0 && era === this.era) this.#kept.keep(key, value, keepMs)
+    if (!failed && keepMs > 0) this.#kept.keep(key, value, keepMs)
   }
 
   /** @param {Run} run nobody may join it any more */
@@ -168,8 +166,9 @@ class Runs {
 
   /** @param {string} reason */
   clear(reason) {
-    this.era++
     this.#kept.clear()
+    // Who comes now wants nothing of what was begun before, and neither does who comes later.
+    this.#byKey.clear()
     this.native.turnAway(reason)
     this.counts.cleared += this.#turnAway(cleared(reason))
   }
