@@ -229,14 +229,13 @@ describe('installed from its tarballs, offline and without Rust', () => {
       type Refused<T> = {
         [K in keyof T]-?: {} extends Pick<T, K> ? (undefined extends Required<T>[K] ? never : K) : never
       }[keyof T]
-      type Given<F> = F extends (...given: infer P) => unknown ? NonNullable<P[number]> : never
 
       export const refused: [
         Refused<pool.PoolOptions>, Refused<pool.EndpointOptions>, Refused<pool.Command>,
         Refused<pool.AcquireOptions>, Refused<pool.ExecuteOptions>, Refused<pool.ClearOptions>,
         Refused<pool.PoolSize>, Refused<pool.CloseOptions>, Refused<pool.PoolFault>,
         Refused<pool.ResourcePoolOptions<string>>, Refused<pool.ResourceAcquireOptions>,
-        Refused<pool.LimiterOptions>, Refused<pool.RunOptions>, Refused<Given<pool.Limiter['close']>>,
+        Refused<pool.LimiterOptions>, Refused<pool.RunOptions>,
         Refused<health.HealthReporterOptions>, Refused<health.ShutdownHandlerOptions>,
         Refused<health.RegisterPoolOptions>, Refused<health.SignalHandlersOptions>,
         Refused<calls.ConnectionPoolOptions>,

@@ -10,8 +10,12 @@ const CODE = 'ERR_POOL_INVALID_OPTION'
 
 /** @param {unknown} value on one short line */
 function show(value) {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  try {
+    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  } catch {
+    return 'a value that cannot be shown'
+  }
 }
 
 /**
@@ -31,6 +35,7 @@ const ELSEWHERE = {
   port: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
   path: "Write endpoints: { path: '/tmp/blender.sock' }.",
   url: "Write endpoints: 'tcp://127.0.0.1:9876'.",
+  min: 'Write minConnections.',
   max: 'Write maxConnections.',
   size: 'Write maxConnections.',
   timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and commandTimeoutMs.',

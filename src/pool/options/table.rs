@@ -142,6 +142,7 @@ pub static OPTIONS: &[OptionRow] = &[
     row!("allowRemote", BLENDERS, Kind::Boolean, Default::Boolean(false), "Allows endpoints on other machines. The add-ons run any code they are sent, without a password."),
     row!("create", RESOURCES, Kind::Function, Default::None, "async (signal) => resource: makes what a slot holds. The signal aborts when nobody wants it any more; what comes after that is destroyed at once."),
     row!("validate", RESOURCES, Kind::Function, Default::None, "async (resource) => boolean: the health check of an idle resource. false, a throw or a rejection has it destroyed."),
+    row!("validateAfterIdleMs", RESOURCES, Kind::Integer(0, MS_MAX), Default::Integer(500), "A resource that was idle for longer, or in whose hands the work of use() failed, is validated before the next holder gets it. 0: before every holder."),
     row!("destroy", RESOURCES, Kind::Function, Default::None, "async (resource) => …: takes it apart; its slot is free when that is done, or after drainTimeoutMs."),
     row!("maxConcurrent", LIMITER, Kind::Integer(1, MAX_SLOTS as u64), Default::None, "Runs at the same time; must be given."),
     row!("requestsPerSecond", LIMITER, Kind::Integer(0, MAX_RATE), Default::Integer(0), "Starts in any window of 1 000 ms. 0: no limit."),
