@@ -227,9 +227,12 @@ export interface PoolSize {
   maxConnections?: number
 }
 
-/** Options of `ConnectionPool.close`. */
+/** Options of `close`, of every pool and of a `Limiter`. */
 export interface CloseOptions {
-  /** How long held connections and running commands may finish: 0 to 2 147 483 647. Default: `drainTimeoutMs`. */
+  /**
+   * How long held connections and running commands may finish: 0 to 2 147 483 647. Default: `drainTimeoutMs`, of a
+   * `Limiter` 5 000.
+   */
   timeoutMs?: number
   /** Cut them at once. Given to a later call, it cuts short a close that is under way. Default: false. */
   force?: boolean
@@ -739,8 +742,16 @@ export interface ResourcePoolOptions<T>
    * more, with a `PoolError` that says why; what comes after that is destroyed at once.
    */
   create: (signal: AbortSignal) => T | PromiseLike<T>
-  /** The health check of an idle resource. `false`, a throw or a rejection has it destroyed. */
+  /**
+   * The health check of an idle resource, in the background and before it is lent after a while or after a
+   * failure (see `validateAfterIdleMs`). `false`, a throw or a rejection has it destroyed.
+   */
   validate?: ((resource: T) => unknown) | null
+  /**
+   * A resource that was idle for longer, or in whose hands the work of `use()` failed, is validated before the
+   * next holder gets it. 0: before every holder. Default 500.
+   */
+  validateAfterIdleMs?: number | undefined
   /** Takes it apart; called once for whatever `create` gave. Its slot is free when that is done, or after `drainTimeoutMs`. */
   destroy?: ((resource: T) => unknown) | null
   /** Runs on every new resource before anybody gets it. One that fails has it destroyed. */
@@ -1031,15 +1042,15 @@ export class Limiter {
 
   /**
    * Turns away all who wait, with `ERR_POOL_CLEARED` and this message, and forgets the kept results. What
-   * runs goes on, but its result is not kept.
+   * runs goes on, but nobody joins it any more and its result is not kept.
    */
   clear(reason?: string): void
 
   /**
-   * Turns away all who wait. What runs may settle until the deadline (5 000 ms unless told otherwise); then
-   * its signal aborts, and its callers get `ERR_POOL_CLOSED`. Further calls give the same promise.
+   * Turns away all who wait. What runs may settle until the deadline (5 000 ms unless told otherwise; `force`:
+   * now); then its signal aborts, and its callers get `ERR_POOL_CLOSED`. Further calls give the same promise.
    */
-  close(options?: { timeoutMs?: number }): Promise<LimiterCloseReport>
+  close(options?: CloseOptions): Promise<LimiterCloseReport>
 
   /** `close()`. */
   [Symbol.asyncDispose](): Promise<void>

@@ -460,6 +460,17 @@ test('a token that can only be asked is asked', async () => {
   expect(await pool.execute(async () => 2, null)).toBe(2)
 })
 
+test('a token that cannot be listened to fails its call, and nothing is left of that', async () => {
+  const pool = callPool()
+  const token = {
+    onCancellationRequested() {
+      throw new Error('deaf')
+    },
+  }
+  await expect(pool.execute(async () => {}, token, 'key')).rejects.toThrow('deaf')
+  expect(pool.getStats().deduplicationStats.pendingRequests).toBe(0)
+})
+
 test('the reason of an AbortSignal is the cause', async () => {
   const pool = callPool()
   const reason = new Error('enough')

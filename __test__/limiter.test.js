@@ -6,6 +6,7 @@ const { getEventListeners } = require('node:events')
 const fs = require('node:fs')
 const path = require('node:path')
 const { Limiter, PoolError } = require('..')
+const { ShutdownRegistry } = require('../health')
 const { optionsOf } = require('../lib/tables')
 
 const open = []
@@ -66,6 +67,16 @@ describe('a run', () => {
     await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
     await expect(limiter.run(() => Promise.reject(undefined))).rejects.toBeUndefined()
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
+  })
+
+  test('leaves what its function throws alone where nobody may look at it', async () => {
+    const limiter = limiterOf()
+    const frozen = Object.freeze(new PoolError({ code: 'ERR_POOL_CONNECT', message: 'frozen' }))
+    await expect(limiter.run(() => Promise.reject(frozen))).rejects.toBe(frozen)
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const caught = await limiter.run(() => Promise.reject(proxy)).catch((error) => [error])
+    expect(caught[0] === proxy).toBe(true)
   })
 
   test("leaves an error alone that is another limiter's or pool's", async () => {
@@ -638,6 +649,18 @@ describe('clear()', () => {
     expect(fn).not.toHaveBeenCalled()
   })
 
+  test('leaves what runs to those who wait for it: who comes later has a run of their own', async () => {
+    const limiter = limiterOf({ maxConcurrent: 2 })
+    const before = work()
+    const old = limiter.run(before.fn, { key: 'scene' })
+    await before.begun
+    limiter.clear()
+    expect(await limiter.run(() => 'new', { key: 'scene' })).toBe('new')
+    before.finish('old')
+    expect(await old).toBe('old')
+    expect(limiter.stats().joined).toBe(0)
+  })
+
   test('turns away what was granted and has not begun', async () => {
     const limiter = limiterOf({ requestsPerMinute: 1 })
     const fn = jest.fn()
@@ -737,10 +760,38 @@ describe('close()', () => {
 
   test('refuses wrong options and stays open', async () => {
     const limiter = limiterOf()
-    for (const options of [{ timeoutMs: -1 }, { force: true }, 5, null]) {
+    for (const options of [{ timeoutMs: -1 }, { force: 1 }, 5, null]) {
       expect(await codeOf(limiter.close(options))).toBe('ERR_POOL_INVALID_OPTION')
     }
     expect(await limiter.run(() => 'open')).toBe('open')
+  })
+
+  test('with force cuts at once, also where a patient one has begun', async () => {
+    for (const patient of [true, false]) {
+      const limiter = limiterOf()
+      const { begun, fn } = work()
+      const running = codeOf(limiter.run(fn))
+      await begun
+      const first = patient && limiter.close({ timeoutMs: 60_000 })
+      const forced = limiter.close({ force: true })
+      if (patient) expect(forced).toBe(first)
+      expect(await forced).toMatchObject({ cut: 1, failedWaiters: 0 })
+      expect(await running).toBe('ERR_POOL_CLOSED')
+      expect(await limiter.close({ force: true })).toMatchObject({ cut: 1 })
+    }
+  })
+
+  test('is what a shutdown does, in time or without any', async () => {
+    for (const deadlineMs of [1, 10_000]) {
+      const limiter = limiterOf()
+      const registry = new ShutdownRegistry({ deadlineMs })
+      registry.registerPool(limiter)
+      if (deadlineMs === 1) registry.register('slow', () => new Promise(() => {}))
+      const { handlers } = await registry.run()
+      expect(handlers.at(-1).name).toBe(limiter.name)
+      expect(handlers.at(-1).status).not.toBe('failed')
+      expect(limiter.state).toBe('closed')
+    }
   })
 
   test('is what the end of a block does', async () => {

@@ -3,6 +3,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { inspect } = require('node:util')
 const { ConnectionPool, PoolError } = require('..')
 const { readOptions } = require('../lib/options')
 const { options: table } = require('../lib/tables')
@@ -32,6 +33,21 @@ describe('a refused option', () => {
     const { message } = refusal({ poolSize: 3 })
     expect(message).toBe("The pool has no option 'poolSize'. Write maxConnections.")
     expect(refusal({ min: 3 }).message).toContain('Write minConnections.')
+  })
+
+  test('that cannot be shown is named all the same', () => {
+    const { proxy, revoke } = Proxy.revocable(class Connection {}.prototype, {})
+    revoke()
+    const evil = {
+      [inspect.custom]() {
+        throw new Error('of the value')
+      },
+    }
+    for (const value of [evil, new Proxy(evil, {}), proxy]) {
+      expect(refusal({ maxConnections: value }).message).toMatch(
+        /^maxConnections is .+; it must be/,
+      )
+    }
   })
 
   test('that is out of range is named with its value and its range', () => {

@@ -45,6 +45,7 @@ describe('the options', () => {
       )
     }
     expect((await refusal({ create() {}, max: 3 })).message).toContain('Write maxConnections.')
+    expect((await refusal({ create() {}, min: 1 })).message).toContain('Write minConnections.')
     expect((await refusal({ crate() {} })).message).toContain('Did you mean create?')
     expect((await refusal({ factory() {} })).message).toContain('Write create.')
     expect((await refusal({ create() {}, testOnBorrow: true })).message).toContain('Write validate')

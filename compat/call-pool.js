@@ -165,8 +165,8 @@ class ConnectionPool {
         giveUp(cancelled(what, token))
       },
     }
-    if (token) watch(token, call)
     try {
+      if (token) watch(token, call)
       const work = (/** @type {AbortSignal} */ signal) => wait.end(() => this.#work(fn, signal))
       return await this.#limiter.run(work, { signal: caller.signal, ...shared })
     } catch (error) {

@@ -138,7 +138,7 @@ export interface MeasuredPool {
 /**
  * Several pools as one text for Prometheus (`text/plain; version=0.0.4`), and what their reporters found.
  * @param reporters at the most one for each pool
- * @throws `ERR_POOL_INVALID_OPTION` when two pools have the same name
+ * @throws `ERR_POOL_INVALID_OPTION` when two pools have the same name, or where there is no list
  */
 export function metricsOf(
   pools: Iterable<MeasuredPool>,

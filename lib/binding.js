@@ -59,6 +59,7 @@
  * @property {(id: number, exchange: number, error: string | null) => void} validated
  * @property {(id: number, error: string | null) => boolean} destroyed Also of what was made too late. False: the pool
  *   is closed, and did not tell of the error.
+ * @property {(slot: number, generation: number) => void} doubt It is validated before the next holder gets it.
  *
  * Only of a Limiter:
  * @property {(ticket: number, priority: number) => any} permit An acquire, but that a permit granted on the spot is the

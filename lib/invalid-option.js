@@ -10,8 +10,12 @@ const CODE = 'ERR_POOL_INVALID_OPTION'
 
 /** @param {unknown} value on one short line */
 function show(value) {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  try {
+    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  } catch {
+    return 'a value that cannot be shown'
+  }
 }
 
 /**
@@ -31,10 +35,10 @@ const ELSEWHERE = {
   port: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
   path: "Write endpoints: { path: '/tmp/blender.sock' }.",
   url: "Write endpoints: 'tcp://127.0.0.1:9876'.",
+  min: 'Write minConnections.',
   max: 'Write maxConnections.',
   size: 'Write maxConnections.',
   poolSize: 'Write maxConnections.',
-  min: 'Write minConnections.',
   timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and commandTimeoutMs.',
   params: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
   code: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
@@ -52,7 +56,7 @@ const OF_RESOURCES = {
     ),
   ),
   factory: 'Write create.',
-  testOnBorrow: 'Write validate, which looks at idle resources in the background.',
+  testOnBorrow: 'Write validate, and validateAfterIdleMs: 0 has it called before every holder.',
   timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and connectTimeoutMs.',
 }
 

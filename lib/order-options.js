@@ -8,7 +8,7 @@ const { options: table } = require('./tables')
 
 /**
  * @param {unknown} given
- * @returns {{ timeoutMs: number, force: boolean }} timeoutMs -1: the pool's own
+ * @returns {{ timeoutMs: number, force: boolean }} timeoutMs -1: the pool's or limiter's own
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readCloseOptions(given) {

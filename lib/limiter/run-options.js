@@ -1,6 +1,6 @@
 // @ts-check
 'use strict'
-// The options of a limiter's methods, checked.
+// The options of a limiter's run, checked.
 
 const { contradiction } = require('../invalid-option')
 const { abortSignal, integer, key, milliseconds, record } = require('../option-value')
@@ -49,15 +49,4 @@ function readRunOptions(given) {
   return call
 }
 
-/**
- * @param {unknown} given
- * @returns {number} how long what runs may go on, in milliseconds; -1: as long as is usual
- * @throws {import('../pool-error').PoolError} ERR_POOL_INVALID_OPTION
- */
-function readLimiterCloseOptions(given) {
-  if (given === undefined) return -1
-  const { timeoutMs } = record(given, 'close', ['timeoutMs'])
-  return timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 0)
-}
-
-module.exports = { readLimiterCloseOptions, readRunOptions }
+module.exports = { readRunOptions }

@@ -103,6 +103,7 @@ macro_rules! row {
 pub static OPTIONS: &[OptionRow] = &[
     row!("create", RESOURCES, Kind::Function, Default::None, "async (signal) => resource: makes what a slot holds; must be given. The signal aborts when nobody wants it any more; what comes after that is destroyed at once."),
     row!("validate", RESOURCES, Kind::Function, Default::None, "async (resource) => boolean: the health check of an idle resource. false, a throw or a rejection has it destroyed."),
+    row!("validateAfterIdleMs", RESOURCES, Kind::Integer(0, MS_MAX), Default::Integer(500), "A resource that was idle for longer, or in whose hands the work of use() failed, is validated before the next holder gets it. 0: before every holder."),
     row!("destroy", RESOURCES, Kind::Function, Default::None, "async (resource) => …: takes it apart; its slot is free when that is done, or after drainTimeoutMs."),
     row!("name", POOLS, Kind::Text, Default::None, "The pool's name in log lines and warnings; made up (pool-1, pool-2, …) when not given."),
     row!("endpoints", BLENDERS, Kind::Endpoints, Default::None, "Where the Blenders are: 'host:port', 'tcp://host:port', 'unix:/path', {name, host, port, path, dialect, minConnections, maxConnections}, or a list of these. Without it, BLENDER_HOST and BLENDER_PORT, else localhost:9876."),
