@@ -172,13 +172,23 @@ describe('a run', () => {
     ['a key that is an object', () => {}, { key: {} }],
     ['a priority above 100', () => {}, { priority: 101 }],
     ['no time at all', () => {}, { timeoutMs: 0 }],
-    ['a negative cacheTtlMs', () => {}, { cacheTtlMs: -1 }],
+    ['a negative cacheTtlMs', () => {}, { cacheTtlMs: -1, key: 'a' }],
+    ['a cacheTtlMs and no key', () => {}, { cacheTtlMs: 5 }],
   ])('is refused with %s', async (_what, fn, options) => {
     const limiter = limiterOf()
     const error = await limiter.run(fn, options).catch((error) => error)
     expect(error).toBeInstanceOf(PoolError)
     expect(error.code).toBe('ERR_POOL_INVALID_OPTION')
     expect(limiter.stats()).toMatchObject({ started: 0, waiting: 0 })
+  })
+
+  test('that keeps results needs the key they are kept by', async () => {
+    const limiter = limiterOf()
+    const error = await limiter.run(() => 1, { cacheTtlMs: 5 }).catch((error) => error)
+    expect(error.message).toBe('cacheTtlMs needs a key: results are kept by it.')
+    expect(await limiter.run(() => 1, { cacheTtlMs: 0 })).toBe(1)
+    const other = await limiter.run(() => 1, { ttl: 5 }).catch((error) => error)
+    expect(other.message).toBe("run() has no option 'ttl'. Write cacheTtlMs.")
   })
 })
 
@@ -406,7 +416,7 @@ describe('time', () => {
     expect(error).toBeInstanceOf(PoolError)
     expect(error.code).toBe('ERR_POOL_ACQUIRE_TIMEOUT')
     expect(error.message).toBe(
-      'the run could not start within 10 ms (queueTimeoutMs): 1 of 1 run, 1 wait, at most 50 a second may start',
+      'the run could not start within 10 ms (queueTimeoutMs): 1 of at most 1 at work, 1 waiting, at most 50 a second may start',
     )
     expect(`${error}`).not.toMatch(/connection|blender/i)
     expect(error.retryable).toBe(true)
@@ -456,7 +466,7 @@ describe('time', () => {
     const error = await limiter.run(() => 1).catch((error) => error)
     expect(error).toMatchObject({
       code: 'ERR_POOL_QUEUE_FULL',
-      message: 'maxWaiting (1) runs wait already: 1 of 1 run, 1 wait',
+      message: 'maxWaiting (1) runs wait already: 1 of at most 1 at work, 1 waiting',
     })
     expect(`${error}`).not.toMatch(/connection|blender/i)
     await first.begun
@@ -573,9 +583,8 @@ describe('kept results', () => {
     }
   })
 
-  test('are only of those with a key and a cacheTtlMs, and only of success', async () => {
+  test('are only of those with a cacheTtlMs, and only of success', async () => {
     const limiter = limiterOf()
-    await limiter.run(() => 'no key', { cacheTtlMs: 60_000 })
     await limiter.run(() => 'no ttl', { key: 'k' })
     await codeOf(limiter.run(() => Promise.reject(new Error('failed')), kept))
     expect(limiter.stats().cached).toBe(0)

@@ -98,7 +98,7 @@ test('the package has no dependency but the binaries of its own version', () => 
 
 test('the packages hold what users need and nothing else', () => {
   const wanted =
-    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(bin|lib|compat|health|opentelemetry|simulator|stress)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
+    /^(index\.(js|d\.ts)|binding\.(js|d\.ts)|(bin|lib|compat|health|opentelemetry|simulator|stress)\/[\w./-]+\.(js|d\.ts|py)|docs\/[\w-]+\.(md|json)|examples\/([\w-]+\.ts|mcp-server\/((src|python)\/[\w-]+\.(ts|py)|package\.json|tsconfig\.json|README\.md))|simulator\/README\.md|blender\/worker\.py|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/
   expect(packed.root.files.filter((file) => !wanted.test(file))).toEqual([])
   expect(packed.root.files).toEqual(
     expect.arrayContaining([
@@ -115,6 +115,24 @@ test('the packages hold what users need and nothing else', () => {
   }
   const binary = path.basename(addonFile())
   expect(packed.platform.files.sort()).toEqual(['README.md', binary, 'package.json'].sort())
+})
+
+test('no page in the package points to a file that is not in it', () => {
+  const files = new Set(packed.root.files)
+  const folders = [...files].map((file) => path.posix.dirname(file))
+  const pages = packed.root.files.filter((file) => file.endsWith('.md'))
+  const links = pages.flatMap((page) => {
+    const text = fs.readFileSync(path.join(scratch, 'release', page), 'utf8')
+    return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link]) => ({ page, link }))
+  })
+  expect(links.map(({ page }) => page)).toEqual(
+    expect.arrayContaining(['README.md', 'docs/server.md']),
+  )
+  const dead = links.filter(({ page, link }) => {
+    const target = path.posix.join(path.posix.dirname(page), link)
+    return !files.has(target) && !folders.includes(target)
+  })
+  expect(dead).toEqual([])
 })
 
 describe('installed from its tarballs, offline and without Rust', () => {

@@ -101,7 +101,7 @@ function load() {
   } catch (cause) {
     const message =
       `blender-pool has no native addon for ${process.platform}-${process.arch} here. ` +
-      'In a clone, run "npm run build" (needs Rust); in an installed package, install again without ' +
+      'In a clone, run "npm install" there (needs Rust); in an installed package, install again without ' +
       '--omit=optional, so that npm may fetch the addon built for this system.'
     throw new Error(message, { cause })
   }

@@ -2,6 +2,7 @@
 'use strict'
 // The options of a limiter's run, checked.
 
+const { contradiction } = require('../invalid-option')
 const { abortSignal, integer, key, milliseconds, record } = require('../option-value')
 
 const MAX_PRIORITY = 100
@@ -34,7 +35,7 @@ function readRunOptions(given) {
   if (given === undefined) return NONE
   const options = record(given, 'run', NAMES)
   const { signal, priority, timeoutMs, cacheTtlMs } = options
-  return {
+  const call = {
     signal: signal === undefined ? undefined : abortSignal(signal),
     key: options.key === undefined ? null : key(options.key, 'key'),
     priority:
@@ -42,6 +43,10 @@ function readRunOptions(given) {
     timeoutMs: timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 1),
     cacheTtlMs: cacheTtlMs === undefined ? 0 : milliseconds('cacheTtlMs', cacheTtlMs, 0),
   }
+  if (call.cacheTtlMs > 0 && call.key === null) {
+    throw contradiction('cacheTtlMs needs a key: results are kept by it.', ['cacheTtlMs', 'key'])
+  }
+  return call
 }
 
 module.exports = { readRunOptions }
