@@ -74,6 +74,8 @@ export declare class NativePool {
    * error.
    */
   destroyed(id: number, error?: string | undefined | null): boolean
+  /** The holder has met trouble with its resource: it is validated before the next one gets it. */
+  doubt(slot: number, generation: number): void
   /**
    * Asks for a permit: a request that waits, or a fault; a permit that is there at once is
    * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest.

@@ -460,6 +460,17 @@ test('a token that can only be asked is asked', async () => {
   expect(await pool.execute(async () => 2, null)).toBe(2)
 })
 
+test('a token that cannot be listened to fails its call, and nothing is left of that', async () => {
+  const pool = callPool()
+  const token = {
+    onCancellationRequested() {
+      throw new Error('deaf')
+    },
+  }
+  await expect(pool.execute(async () => {}, token, 'key')).rejects.toThrow('deaf')
+  expect(pool.getStats().deduplicationStats.pendingRequests).toBe(0)
+})
+
 test('the reason of an AbortSignal is the cause', async () => {
   const pool = callPool()
   const reason = new Error('enough')
@@ -615,4 +626,35 @@ test('a process that made pools and used them ends by itself, with nothing left 
     'cleared',
     'cleared',
   ])
+})
+
+describe('settings', () => {
+  test('that nobody knows are told of once, with the one that may be meant', () => {
+    const heard = warnings()
+    callPool({ requestPerSecond: 5 })
+    callPool({ requestPerSecond: 5 })
+    expect(heard).toEqual([
+      [
+        'BlenderPoolWarning',
+        'ConnectionPool has no setting requestPerSecond; it is ignored. Did you mean requestsPerSecond?',
+      ],
+    ])
+  })
+
+  test.each([[undefined], [null]])('%p in their place is refused in a sentence', (options) => {
+    const manager = new ApiConnectionPoolManager()
+    afterwards(() => manager.shutdown())
+    for (const make of [
+      () => new ConnectionPool(options),
+      () => manager.createPool('api', options),
+    ]) {
+      expect(make).toThrow('ConnectionPool was made without options.')
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'ERR_POOL_INVALID_OPTION',
+          advice: expect.stringContaining('{ maxConnections: 5 }'),
+        }),
+      )
+    }
+  })
 })

@@ -63,6 +63,15 @@ test('the tables and examples in docs/ are those of the code (node scripts/docs.
   for (const { text } of pages()) expect(refresh(text)).toBe(text)
 })
 
+test('the options of a ResourcePool are told in its own words, create first', () => {
+  const { text } = pages().find(({ name }) => name === 'resource-pool.md')
+  const [, table] = /<!-- table: resource-options -->([\s\S]*?)<!-- end -->/.exec(text)
+  const rows = table.split('\n').filter((line) => line.startsWith('| `'))
+  expect(rows[0]).toMatch(/^\| `create` .*must be given/)
+  const abouts = rows.map((row) => row.split(' | ').at(-1)).join('\n')
+  expect(abouts).not.toMatch(/blender|dialect|socket|\bping|endpoint|command|\bconnections?\b/i)
+})
+
 test('every file that a page points to is there', () => {
   for (const { name, text } of pages()) {
     for (const [, file] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)) {

@@ -331,6 +331,18 @@ test('an unknown option and a thing without health are refused', () => {
   expect(() => startHealthReporter(null)).toThrow(/checkHealth/)
 })
 
+test('metrics are asked of a list of pools, and say so', () => {
+  for (const wrong of [poolSaying(), undefined]) {
+    expect(() => metricsOf(wrong)).toThrow(
+      expect.objectContaining({
+        code: 'ERR_POOL_INVALID_OPTION',
+        message: expect.stringContaining('a list of pools'),
+      }),
+    )
+  }
+  expect(() => metricsOf([], start(poolSaying()))).toThrow(/list of health reporters/)
+})
+
 test('its figures stand beside its pool’s for a scraper', async () => {
   const pool = { ...poolSaying(health('degraded'), lost), stats: () => poolFigures() }
   const reporter = start(pool)

@@ -579,6 +579,26 @@ describe('close', () => {
     await blender.until(({ open }) => open === 0)
   })
 
+  test('tells each holder what became of its command, and nothing else', async () => {
+    const blender = await silentStub()
+    const connections = pool(blender, { maxConnections: 2 })
+    const [held, idle] = [await connections.acquire(), await connections.acquire()]
+    const running = outcome(held.execute(ask('worker')))
+    await blender.until(({ requests }) => requests.length === 1)
+    await connections.close({ force: true })
+
+    const { error: cut } = await running
+    expect(cut).toMatchObject({ delivered: 'maybe', advice: expect.stringMatching(/may have run/) })
+    for (const connection of [held, idle]) {
+      const { error } = await outcome(connection.execute(ask('worker')))
+      expect(error).toMatchObject({
+        code: 'ERR_POOL_CLOSED',
+        delivered: 'no',
+        advice: 'The command was not sent. Give close() a longer timeoutMs to let holders finish.',
+      })
+    }
+  })
+
   test('twice gives the same promise, and a later force cuts the first short', async () => {
     const blender = await silentStub()
     const connections = pool(blender, { maxConnections: 1 })

@@ -115,8 +115,10 @@ class Storm {
     const { random } = this
     this.calls++
     const options = {}
-    if (random.is(0.4)) options.key = `k${random.between(0, 4)}`
-    if (random.is(0.3)) options.cacheTtlMs = random.between(0, 30)
+    if (random.is(0.4)) {
+      options.key = `k${random.between(0, 4)}`
+      if (random.is(0.3)) options.cacheTtlMs = random.between(0, 30)
+    }
     if (random.is(0.3)) options.priority = random.between(-2, 2)
     if (random.is(0.3)) options.timeoutMs = random.between(1, 40)
     if (random.is(0.5)) {

@@ -6,6 +6,7 @@ const { getEventListeners } = require('node:events')
 const fs = require('node:fs')
 const path = require('node:path')
 const { Limiter, PoolError } = require('..')
+const { ShutdownRegistry } = require('../health')
 const { optionsOf } = require('../lib/tables')
 
 const open = []
@@ -66,6 +67,16 @@ describe('a run', () => {
     await expect(limiter.run(() => Promise.reject(thrown))).rejects.toBe(thrown)
     await expect(limiter.run(() => Promise.reject(undefined))).rejects.toBeUndefined()
     expect(limiter.stats()).toMatchObject({ started: 3, failed: 3, succeeded: 0, running: 0 })
+  })
+
+  test('leaves what its function throws alone where nobody may look at it', async () => {
+    const limiter = limiterOf()
+    const frozen = Object.freeze(new PoolError({ code: 'ERR_POOL_CONNECT', message: 'frozen' }))
+    await expect(limiter.run(() => Promise.reject(frozen))).rejects.toBe(frozen)
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const caught = await limiter.run(() => Promise.reject(proxy)).catch((error) => [error])
+    expect(caught[0] === proxy).toBe(true)
   })
 
   test("leaves an error alone that is another limiter's or pool's", async () => {
@@ -161,13 +172,23 @@ describe('a run', () => {
     ['a key that is an object', () => {}, { key: {} }],
     ['a priority above 100', () => {}, { priority: 101 }],
     ['no time at all', () => {}, { timeoutMs: 0 }],
-    ['a negative cacheTtlMs', () => {}, { cacheTtlMs: -1 }],
+    ['a negative cacheTtlMs', () => {}, { cacheTtlMs: -1, key: 'a' }],
+    ['a cacheTtlMs and no key', () => {}, { cacheTtlMs: 5 }],
   ])('is refused with %s', async (_what, fn, options) => {
     const limiter = limiterOf()
     const error = await limiter.run(fn, options).catch((error) => error)
     expect(error).toBeInstanceOf(PoolError)
     expect(error.code).toBe('ERR_POOL_INVALID_OPTION')
     expect(limiter.stats()).toMatchObject({ started: 0, waiting: 0 })
+  })
+
+  test('that keeps results needs the key they are kept by', async () => {
+    const limiter = limiterOf()
+    const error = await limiter.run(() => 1, { cacheTtlMs: 5 }).catch((error) => error)
+    expect(error.message).toBe('cacheTtlMs needs a key: results are kept by it.')
+    expect(await limiter.run(() => 1, { cacheTtlMs: 0 })).toBe(1)
+    const other = await limiter.run(() => 1, { ttl: 5 }).catch((error) => error)
+    expect(other.message).toBe("run() has no option 'ttl'. Write cacheTtlMs.")
   })
 })
 
@@ -395,7 +416,7 @@ describe('time', () => {
     expect(error).toBeInstanceOf(PoolError)
     expect(error.code).toBe('ERR_POOL_ACQUIRE_TIMEOUT')
     expect(error.message).toBe(
-      'the run could not start within 10 ms (queueTimeoutMs): 1 of 1 run, 1 wait, at most 50 a second may start',
+      'the run could not start within 10 ms (queueTimeoutMs): 1 of at most 1 at work, 1 waiting, at most 50 a second may start',
     )
     expect(`${error}`).not.toMatch(/connection|blender/i)
     expect(error.retryable).toBe(true)
@@ -445,7 +466,7 @@ describe('time', () => {
     const error = await limiter.run(() => 1).catch((error) => error)
     expect(error).toMatchObject({
       code: 'ERR_POOL_QUEUE_FULL',
-      message: 'maxWaiting (1) runs wait already: 1 of 1 run, 1 wait',
+      message: 'maxWaiting (1) runs wait already: 1 of at most 1 at work, 1 waiting',
     })
     expect(`${error}`).not.toMatch(/connection|blender/i)
     await first.begun
@@ -562,9 +583,8 @@ describe('kept results', () => {
     }
   })
 
-  test('are only of those with a key and a cacheTtlMs, and only of success', async () => {
+  test('are only of those with a cacheTtlMs, and only of success', async () => {
     const limiter = limiterOf()
-    await limiter.run(() => 'no key', { cacheTtlMs: 60_000 })
     await limiter.run(() => 'no ttl', { key: 'k' })
     await codeOf(limiter.run(() => Promise.reject(new Error('failed')), kept))
     expect(limiter.stats().cached).toBe(0)
@@ -627,6 +647,18 @@ describe('clear()', () => {
     expect(await running).toBe('on')
     expect(await after).toBe('after')
     expect(fn).not.toHaveBeenCalled()
+  })
+
+  test('leaves what runs to those who wait for it: who comes later has a run of their own', async () => {
+    const limiter = limiterOf({ maxConcurrent: 2 })
+    const before = work()
+    const old = limiter.run(before.fn, { key: 'scene' })
+    await before.begun
+    limiter.clear()
+    expect(await limiter.run(() => 'new', { key: 'scene' })).toBe('new')
+    before.finish('old')
+    expect(await old).toBe('old')
+    expect(limiter.stats().joined).toBe(0)
   })
 
   test('turns away what was granted and has not begun', async () => {
@@ -728,10 +760,38 @@ describe('close()', () => {
 
   test('refuses wrong options and stays open', async () => {
     const limiter = limiterOf()
-    for (const options of [{ timeoutMs: -1 }, { force: true }, 5, null]) {
+    for (const options of [{ timeoutMs: -1 }, { force: 1 }, 5, null]) {
       expect(await codeOf(limiter.close(options))).toBe('ERR_POOL_INVALID_OPTION')
     }
     expect(await limiter.run(() => 'open')).toBe('open')
+  })
+
+  test('with force cuts at once, also where a patient one has begun', async () => {
+    for (const patient of [true, false]) {
+      const limiter = limiterOf()
+      const { begun, fn } = work()
+      const running = codeOf(limiter.run(fn))
+      await begun
+      const first = patient && limiter.close({ timeoutMs: 60_000 })
+      const forced = limiter.close({ force: true })
+      if (patient) expect(forced).toBe(first)
+      expect(await forced).toMatchObject({ cut: 1, failedWaiters: 0 })
+      expect(await running).toBe('ERR_POOL_CLOSED')
+      expect(await limiter.close({ force: true })).toMatchObject({ cut: 1 })
+    }
+  })
+
+  test('is what a shutdown does, in time or without any', async () => {
+    for (const deadlineMs of [1, 10_000]) {
+      const limiter = limiterOf()
+      const registry = new ShutdownRegistry({ deadlineMs })
+      registry.registerPool(limiter)
+      if (deadlineMs === 1) registry.register('slow', () => new Promise(() => {}))
+      const { handlers } = await registry.run()
+      expect(handlers.at(-1).name).toBe(limiter.name)
+      expect(handlers.at(-1).status).not.toBe('failed')
+      expect(limiter.state).toBe('closed')
+    }
   })
 
   test('is what the end of a block does', async () => {

@@ -66,9 +66,13 @@ describe('without a Blender', () => {
   })
 
   test.each([
-    [{ BLENDER_ENDPOINTS: 'example.com:9876' }, /allowRemote/],
+    [
+      { BLENDER_ENDPOINTS: 'example.com:9876' },
+      /: BLENDER_ENDPOINTS\[0\]: .*, set BLENDER_ALLOW_REMOTE=1\.$/,
+    ],
+    [{ BLENDER_HOST: '192.0.2.1' }, /BLENDER_HOST: .*, set BLENDER_ALLOW_REMOTE=1\.$/],
     [{ BLENDER_ENDPOINTS: 'a=127.0.0.1:1, a=127.0.0.1:2' }, /ERR_POOL_INVALID_OPTION/],
-    [{ BLENDER_DIALECT: 'blender-mpc' }, /dialect.*blender-mcp/],
+    [{ BLENDER_DIALECT: 'blender-mpc' }, /: BLENDER_DIALECT is .*blender-mcp/],
     [{ BLENDER_TIMEOUT_MS: 'soon' }, /BLENDER_TIMEOUT_MS must be a number from 1000 to 230000/],
   ])('it refuses the settings %j in its log', async (env, why) => {
     const error = await startServer(built.main, env).catch((reason) => reason)
@@ -202,7 +206,9 @@ describe('its tools', () => {
     const blender = await newBlender({ dialect: 'blender-lab' })
     const server = await serverFor(blender, { BLENDER_DIALECT: 'blender-lab' })
     const failed = { status: 'error', message: 'ValueError: boom', stdout: 'so far' }
-    blender.setFaults({ command: 'execute_code', garbage: `${JSON.stringify(failed)}\0`, times: 1 })
+    // Not the pool's own ping, which is code as well.
+    const match = ({ params }) => params?.code === 'pass'
+    blender.setFaults({ match, garbage: `${JSON.stringify(failed)}\0`, times: 1 })
     const { isError, text } = await server.call('execute_code', { code: 'pass' })
     expect(isError).toBe(true)
     expect(text).toMatch(
@@ -293,6 +299,20 @@ describe('a call that takes long', () => {
     expect(text).toMatch(/delivered: maybe\. Blender may have run it/)
     blender.release()
     expect((await server.call('execute_code', print('next'))).text).toBe('next\n')
+  })
+
+  test('of a tool that changes nothing says only to call it again', async () => {
+    const blender = await workerServer((_command, socket) => socket.destroy())
+    const server = await serverFor(blender, { BLENDER_DIALECT: 'worker' })
+    for (const name of ['get_scene_info', 'render']) {
+      const { isError, text } = await server.call(name)
+      expect(isError).toBe(true)
+      expect(text).toMatch(
+        /^[^\n]+ \[ERR_POOL_CONNECTION_LOST\]\ndelivered: maybe\. It changes nothing: call it again\.$/,
+      )
+    }
+    await server.client.close()
+    await expectGoodEnd(server)
   })
 
   test('is lost when Blender dies, and says so; those that waited go to the next Blender', async () => {

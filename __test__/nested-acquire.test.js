@@ -344,7 +344,7 @@ describe('neither alert nor deadlock for', () => {
     const held = await pool.acquire()
     const { error } = await outcome(pool.acquire())
     expect(error).toMatchObject(LATE)
-    expect(error.message).toContain('1 held by acquire')
+    expect(error.message).toContain('(1 held)')
     await held.release()
   })
 

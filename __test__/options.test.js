@@ -3,6 +3,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { inspect } = require('node:util')
 const { ConnectionPool, PoolError } = require('..')
 const { readOptions } = require('../lib/options')
 const { options: table } = require('../lib/tables')
@@ -29,6 +30,24 @@ describe('a refused option', () => {
     expect(error.details).toMatchObject({ option: 'maxConnection', nearest: 'maxConnections' })
     expect(refusal({ acquireTimeout: 1 }).message).toContain('acquireTimeoutMs')
     expect(refusal({ favouriteColour: 1 }).message).not.toContain('Did you mean')
+    const { message } = refusal({ poolSize: 3 })
+    expect(message).toBe("The pool has no option 'poolSize'. Write maxConnections.")
+    expect(refusal({ min: 3 }).message).toContain('Write minConnections.')
+  })
+
+  test('that cannot be shown is named all the same', () => {
+    const { proxy, revoke } = Proxy.revocable(class Connection {}.prototype, {})
+    revoke()
+    const evil = {
+      [inspect.custom]() {
+        throw new Error('of the value')
+      },
+    }
+    for (const value of [evil, new Proxy(evil, {}), proxy]) {
+      expect(refusal({ maxConnections: value }).message).toMatch(
+        /^maxConnections is .+; it must be/,
+      )
+    }
   })
 
   test('that is out of range is named with its value and its range', () => {
@@ -103,7 +122,7 @@ describe('options left out', () => {
   test('let BLENDER_HOST and BLENDER_PORT say where Blender is', () => {
     process.env.BLENDER_HOST = '127.0.0.1'
     process.env.BLENDER_PORT = '9999'
-    expect(readOptions('ConnectionPool').values.endpoints).toEqual([
+    expect(readOptions('ConnectionPool').values.endpoints).toMatchObject([
       { host: '127.0.0.1', port: 9999 },
     ])
     process.env.BLENDER_HOST = ''
@@ -120,7 +139,33 @@ describe('options left out', () => {
   })
 })
 
+test('a BLENDER_HOST that is another machine is blamed by name', () => {
+  const { BLENDER_HOST } = process.env
+  process.env.BLENDER_HOST = '192.0.2.1'
+  try {
+    const error = refusal()
+    expect(error.message).toBe(
+      'The environment variable BLENDER_HOST: "192.0.2.1:9876" is not on this machine',
+    )
+    expect(error.advice).toContain('allowRemote: true')
+    expect(refusal({ endpoints: '192.0.2.1:1' }).message).toContain('endpoints[0]')
+  } finally {
+    if (BLENDER_HOST === undefined) delete process.env.BLENDER_HOST
+    else process.env.BLENDER_HOST = BLENDER_HOST
+  }
+})
+
 describe('an endpoint', () => {
+  test.each([
+    ['9876', 'endpoints'],
+    [[' :9876 '], 'endpoints[0]'],
+    [{ address: '9876' }, 'endpoints.address'],
+  ])('that is only a port is told how to write it: %j', (endpoints, label) => {
+    const { message } = refusal({ endpoints })
+    expect(message).toMatch(/^(\S+): ':?9876' is a port without a host\. Write 'localhost:9876'\.$/)
+    expect(message.startsWith(`${label}:`)).toBe(true)
+  })
+
   test.each([
     ['127.0.0.1:4000', '127.0.0.1:4000'],
     ['tcp://localhost:4000', 'localhost:4000'],

@@ -16,6 +16,18 @@ test('every file that the README points to is there', () => {
   for (const file of links) expect(fs.existsSync(path.join(path.dirname(README), file))).toBe(true)
 })
 
+test('its contents lead to its chapters', () => {
+  const slugs = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) =>
+    title
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+  const anchors = [...text.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor]) => anchor)
+  expect(anchors).not.toHaveLength(0)
+  for (const anchor of anchors) expect(slugs).toContain(anchor)
+})
+
 test('every script that the README names is in package.json', () => {
   const { scripts } = require('../package.json')
   const named = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name)

@@ -267,6 +267,7 @@ describe('an option of a call is refused', () => {
     [{ timeoutMs: Number.NaN }],
     [{ signal: 'abort' }],
     [{ signal: {} }],
+    [{ signal: { aborted: false, addEventListener() {} } }],
     [{ signal: null }],
     [{ endpoint: 'nowhere' }],
     [{ endpoint: 0 }],

@@ -94,7 +94,9 @@ test('nothing that user code throws, anywhere and at any time, is left unhandled
     process.on('warning', ({ name }) => warnings.add(name))
     const warnings = new Set()
     const evil = { get message() { throw 1 }, get stack() { throw 2 } }
-    const thrown = [undefined, null, 'text', evil, new Error('error'), Symbol('symbol')]
+    let asked = 0
+    const fickle = { get message() { return asked++ % 2 === 0 ? 'text' : 5 } }
+    const thrown = [undefined, null, 'text', evil, fickle, new Error('error'), Symbol('symbol')]
     let round = 0
     const odd = () => { throw thrown[round++ % thrown.length] }
     const outcomes = {}

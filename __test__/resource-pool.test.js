@@ -45,7 +45,34 @@ describe('the options', () => {
       )
     }
     expect((await refusal({ create() {}, max: 3 })).message).toContain('Write maxConnections.')
+    expect((await refusal({ create() {}, min: 1 })).message).toContain('Write minConnections.')
     expect((await refusal({ crate() {} })).message).toContain('Did you mean create?')
+    expect((await refusal({ factory() {} })).message).toContain('Write create.')
+    expect((await refusal({ create() {}, testOnBorrow: true })).message).toContain('Write validate')
+    expect((await refusal({ create() {}, timeout: 1 })).message).not.toContain('command')
+    expect((await refusal(() => 1)).message).toContain('such as { create: async () => … }')
+  })
+
+  test('of a call that choose an endpoint are unknown here, and no list has them', async () => {
+    const pool = new ResourcePool({ create: () => ({}) })
+    const calls = [
+      ['acquire', (options) => pool.acquire(options)],
+      ['acquire', (options) => pool.use(() => {}, options)],
+      ['tryAcquire', (options) => pool.tryAcquire(options)],
+      ['clear', (options) => pool.clear(options)],
+    ]
+    for (const [method, call] of calls) {
+      const error = await faultOf(() => call({ endpoint: 'x' }), {
+        code: 'ERR_POOL_INVALID_OPTION',
+      })
+      expect(`${error}`).toContain(`${method}() has no option 'endpoint'.`)
+      expect(error.advice).not.toMatch(/endpoint|affinity|factory/)
+    }
+    const error = await faultOf(() => pool.acquire({ timeout: 5 }), {
+      code: 'ERR_POOL_INVALID_OPTION',
+    })
+    expect(error.message).toBe("acquire() has no option 'timeout'. Write timeoutMs.")
+    await pool.close()
   })
 
   test('are read once, and never again', async () => {

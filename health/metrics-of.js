@@ -3,6 +3,7 @@
 // Several pools, and the reporters on them, as one text that Prometheus can scrape.
 
 const { exposition } = require('../lib/exposition')
+const { invalidOption } = require('../lib/invalid-option')
 const { renderPools } = require('../lib/metrics')
 
 /** @typedef {import('./index').MeasuredPool} MeasuredPool */
@@ -35,6 +36,10 @@ const ROWS = [
  * @returns {string}
  */
 function metricsOf(pools, reporters = []) {
+  if (!isIterable(pools)) throw invalidOption('pools', pools, 'a list of pools')
+  if (!isIterable(reporters)) {
+    throw invalidOption('reporters', reporters, 'a list of health reporters')
+  }
   const figures = [...reporters].map((reporter) => ({
     pool: reporter.name,
     stats: reporter.stats(),
@@ -49,5 +54,8 @@ function metricsOf(pools, reporters = []) {
   }))
   return renderPools([...pools].map((pool) => [pool.name, pool.stats()])) + exposition(families)
 }
+
+/** @param {any} list */
+const isIterable = (list) => typeof list?.[Symbol.iterator] === 'function'
 
 module.exports = { ROWS, metricsOf }

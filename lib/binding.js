@@ -59,6 +59,7 @@
  * @property {(id: number, exchange: number, error: string | null) => void} validated
  * @property {(id: number, error: string | null) => boolean} destroyed Also of what was made too late. False: the pool
  *   is closed, and did not tell of the error.
+ * @property {(slot: number, generation: number) => void} doubt It is validated before the next holder gets it.
  *
  * Only of a Limiter:
  * @property {(ticket: number, priority: number) => any} permit An acquire, but that a permit granted on the spot is the
@@ -100,7 +101,7 @@ function load() {
   } catch (cause) {
     const message =
       `blender-pool has no native addon for ${process.platform}-${process.arch} here. ` +
-      'In a clone, run "npm run build" (needs Rust); in an installed package, install again without ' +
+      'In a clone, run "npm install" there (needs Rust); in an installed package, install again without ' +
       '--omit=optional, so that npm may fetch the addon built for this system.'
     throw new Error(message, { cause })
   }

@@ -53,6 +53,8 @@ class Bridge {
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
     )
+    /** Those that a call may choose from; null where there is nothing to choose. */
+    this.choices = owner === 'ResourcePool' ? null : this.endpoints
     this.herald = new Herald(this, emitter, options)
     this.hooks = new Hooks(this, options.functions, values.hookTimeoutMs)
     this.origins = values.leakThresholdMs > 0 ? new Origins(this.outbox) : null
@@ -87,7 +89,7 @@ class Bridge {
    */
   acquire(options) {
     try {
-      const call = readCallOptions(options, 'acquire', this.endpoints)
+      const call = readCallOptions(options, 'acquire', this.choices)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
       const { timeoutMs, endpoint, priority, affinity } = call
       this.herald.observe()
@@ -110,7 +112,7 @@ class Bridge {
 
   /** @param {unknown} options */
   tryAcquire(options) {
-    const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.endpoints)
+    const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.choices)
     const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null

@@ -37,6 +37,9 @@ const NONE = Object.freeze({
   raw: false,
 })
 
+/** What says where to go. */
+const PLACES = ['endpoint', 'affinity']
+
 /** What each method takes. */
 const METHODS = {
   execute: ['signal', 'timeoutMs', 'endpoint', 'priority', 'affinity', 'rejectOnError', 'raw'],
@@ -48,21 +51,23 @@ const METHODS = {
 /**
  * @param {unknown} given
  * @param {keyof typeof METHODS} method
- * @param {readonly string[]} endpoints the names, in the order of their indices
+ * @param {readonly string[] | null} endpoints the names, in the order of their indices; null: nobody may choose
  * @returns {Readonly<CallOptions>}
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readCallOptions(given, method, endpoints) {
   if (given === undefined) return NONE
+  const names = METHODS[method]
+  const known = endpoints === null ? names.filter((name) => !PLACES.includes(name)) : names
   const { signal, timeoutMs, endpoint, priority, affinity, rejectOnError, raw } = record(
     given,
     method,
-    METHODS[method],
+    known,
   )
   const options = {
     signal: signal === undefined ? undefined : abortSignal(signal),
     timeoutMs: timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 1),
-    endpoint: endpoint === undefined ? -1 : endpointIndex(endpoint, endpoints),
+    endpoint: endpoint === undefined ? -1 : endpointIndex(endpoint, endpoints ?? []),
     priority:
       priority === undefined ? 0 : integer('priority', priority, -MAX_PRIORITY, MAX_PRIORITY),
     affinity: affinity === undefined ? null : key(affinity, 'affinity'),

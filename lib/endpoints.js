@@ -12,6 +12,9 @@ const EXAMPLE = "'host:port', 'tcp://host:port', 'unix:/path' or { host, port }"
 const MAX_PORT = 65_535
 const MAX_MIN = options.get('minConnections')?.max ?? 0
 
+/** What an error blames where no option was given. */
+const HOST = 'The environment variable BLENDER_HOST'
+
 /** @param {unknown} value */
 const isText = (value) => typeof value === 'string' && value.trim() !== ''
 
@@ -51,12 +54,23 @@ const FIELDS = {
 const PLACES = ['address', 'host', 'path']
 
 /**
+ * @param {string} text
+ * @param {string} label
+ */
+function readAddress(text, label) {
+  const address = text.trim()
+  if (!/^:?\d+$/.test(address)) return address
+  const message = `${label}: '${address}' is a port without a host. Write 'localhost:${address.replace(':', '')}'.`
+  throw contradiction(message, [label])
+}
+
+/**
  * @param {any} given
  * @param {string} label how messages call it: "endpoints[0]"
  * @returns {Endpoint}
  */
 function readEndpoint(given, label) {
-  if (isText(given)) return { address: given.trim() }
+  if (isText(given)) return { address: readAddress(given, label) }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw invalidOption(label, given, EXAMPLE)
   }
@@ -67,7 +81,7 @@ function readEndpoint(given, label) {
     if (value === undefined) continue
     const { fits, expected } = FIELDS[field]
     if (!fits(value)) throw invalidOption(`${label}.${field}`, value, expected)
-    endpoint[field] = value
+    endpoint[field] = field === 'address' ? readAddress(value, `${label}.address`) : value
   }
   const { minConnections = 0, maxConnections = minConnections } = endpoint
   if (minConnections > maxConnections) {
@@ -93,14 +107,14 @@ function readEndpoint(given, label) {
  * @returns {Endpoint}
  */
 function environmentEndpoint() {
-  const host = process.env.BLENDER_HOST?.trim() || 'localhost'
+  const host = process.env.BLENDER_HOST?.trim()
   const text = process.env.BLENDER_PORT?.trim() || '9876'
   const port = /^\d+$/.test(text) ? Number(text) : Number.NaN
   if (!isCount(port, MAX_PORT)) {
     const name = 'The environment variable BLENDER_PORT'
     throw invalidOption(name, text, FIELDS.port.expected, { min: 1, max: MAX_PORT })
   }
-  return { host, port }
+  return host ? { host, port, label: HOST } : { host: 'localhost', port }
 }
 
 /**

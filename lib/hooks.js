@@ -99,7 +99,9 @@ async function outcomeOf(work, held) {
 /** @param {any} thrown anything at all */
 function said(thrown) {
   try {
-    if (typeof thrown?.message === 'string') return thrown.message
+    // Asked once: a getter may say something else the next time.
+    const message = thrown?.message
+    if (typeof message === 'string') return message
   } catch {
     // Even its message throws.
   }

@@ -10,8 +10,12 @@ const CODE = 'ERR_POOL_INVALID_OPTION'
 
 /** @param {unknown} value on one short line */
 function show(value) {
-  const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  try {
+    const text = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 60 })
+    return text.length > 80 ? `${text.slice(0, 77)}...` : text
+  } catch {
+    return 'a value that cannot be shown'
+  }
 }
 
 /**
@@ -31,20 +35,30 @@ const ELSEWHERE = {
   port: "Write endpoints: { host: '127.0.0.1', port: 9876 }.",
   path: "Write endpoints: { path: '/tmp/blender.sock' }.",
   url: "Write endpoints: 'tcp://127.0.0.1:9876'.",
+  min: 'Write minConnections.',
   max: 'Write maxConnections.',
   size: 'Write maxConnections.',
+  poolSize: 'Write maxConnections.',
   timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and commandTimeoutMs.',
   params: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
   code: "Parameters belong to the command: execute({ type: 'execute_code', params: { code } }).",
 }
 
+/** The same of a call. @type {Record<string, string>} */
+const OF_CALLS = { ...ELSEWHERE, timeout: 'Write timeoutMs.' }
+
 /** The same where a pool holds what user code makes. @type {Record<string, string>} */
-const NOWHERE = Object.fromEntries(
-  ['endpoints', 'endpoint', 'host', 'port', 'path', 'url', 'dialect', 'allowRemote'].map((name) => [
-    name,
-    'It has no endpoints: whatever it pools, create makes.',
-  ]),
-)
+const OF_RESOURCES = {
+  ...ELSEWHERE,
+  ...Object.fromEntries(
+    ['endpoints', 'endpoint', 'host', 'port', 'path', 'url', 'dialect', 'allowRemote'].map(
+      (name) => [name, 'It has no endpoints: whatever it pools, create makes.'],
+    ),
+  ),
+  factory: 'Write create.',
+  testOnBorrow: 'Write validate, and validateAfterIdleMs: 0 has it called before every holder.',
+  timeout: 'Write timeoutMs with a call; the pool has acquireTimeoutMs and connectTimeoutMs.',
+}
 
 /** What people write who know another limiter. @type {Record<string, string>} */
 const OF_LIMITERS = {
@@ -57,11 +71,15 @@ const OF_LIMITERS = {
   timeout: 'Write queueTimeoutMs, and timeoutMs with a run.',
 }
 
+/** The same of a run. @type {Record<string, string>} */
+const OF_RUNS = { ttl: 'Write cacheTtlMs.' }
+
 /** @param {string[]} names the options there are @returns {Record<string, string>} */
 function elsewhereFor(names) {
   if (names.includes('maxConcurrent')) return OF_LIMITERS
-  if (names.includes('cacheTtlMs')) return {}
-  return names.includes('create') ? { ...ELSEWHERE, ...NOWHERE } : ELSEWHERE
+  if (names.includes('cacheTtlMs')) return OF_RUNS
+  if (names.includes('timeoutMs')) return OF_CALLS
+  return names.includes('create') ? OF_RESOURCES : ELSEWHERE
 }
 
 /**

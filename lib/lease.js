@@ -56,6 +56,11 @@ class Lease {
     this.#check(this.bridge.native.release(this.#slot, this.#generation))
   }
 
+  /** Its holder met trouble with it: whoever gets it next shall know that it is well. */
+  doubt() {
+    if (this.held) this.bridge.native.doubt(this.#slot, this.#generation)
+  }
+
   /**
    * @param {string} reason
    * @throws {PoolError} ERR_POOL_NOT_HELD

@@ -42,10 +42,13 @@ function flag(name, value) {
 
 /** @param {any} value of any realm, or a polyfill's */
 function abortSignal(value) {
-  const fits = typeof value === 'object' && value !== null && typeof value.aborted === 'boolean'
-  if (!fits || typeof value.addEventListener !== 'function') {
-    throw invalidOption('signal', value, 'an AbortSignal')
-  }
+  const fits =
+    typeof value === 'object' &&
+    value !== null &&
+    typeof value.aborted === 'boolean' &&
+    typeof value.addEventListener === 'function' &&
+    typeof value.removeEventListener === 'function'
+  if (!fits) throw invalidOption('signal', value, 'an AbortSignal')
   return value
 }
 

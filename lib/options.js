@@ -18,6 +18,12 @@ const ORDERED = [
 /** Whose option it would be, in a sentence. */
 const OWNERS = { ConnectionPool: 'The pool', ResourcePool: 'A ResourcePool', Limiter: 'A Limiter' }
 
+const EXAMPLES = {
+  ConnectionPool: '{ maxConnections: 3 }',
+  ResourcePool: '{ create: async () => … }',
+  Limiter: '{ maxConcurrent: 3 }',
+}
+
 /** @param {OptionRow} row */
 function integerRange({ min, max }) {
   if (min == null) return max == null ? 'an integer' : `an integer of at most ${max}`
@@ -74,8 +80,7 @@ const KINDS = {
 function readOptions(owner, given = {}) {
   const table = optionsOf(owner)
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    const example = owner === 'Limiter' ? 'maxConcurrent' : 'maxConnections'
-    throw invalidOption('options', given, `an object, such as { ${example}: 3 }`)
+    throw invalidOption('options', given, `an object, such as ${EXAMPLES[owner]}`)
   }
   for (const name of Object.keys(given)) {
     if (!table.has(name)) throw unknownOption(name, OWNERS[owner], table.keys())

@@ -8,7 +8,7 @@ const { options: table } = require('./tables')
 
 /**
  * @param {unknown} given
- * @returns {{ timeoutMs: number, force: boolean }} timeoutMs -1: the pool's own
+ * @returns {{ timeoutMs: number, force: boolean }} timeoutMs -1: the pool's or limiter's own
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readCloseOptions(given) {
@@ -22,15 +22,16 @@ function readCloseOptions(given) {
 
 /**
  * @param {unknown} given
- * @param {readonly string[]} endpoints the names, in the order of their indices
+ * @param {readonly string[] | null} endpoints the names, in the order of their indices; null: nobody may choose
  * @returns {{ endpoint: number, interruptInUse: boolean }} endpoint -1: all
  * @throws {import('./pool-error').PoolError} ERR_POOL_INVALID_OPTION
  */
 function readClearOptions(given, endpoints) {
   if (given === undefined) return { endpoint: -1, interruptInUse: false }
-  const { endpoint, interruptInUse } = record(given, 'clear', ['endpoint', 'interruptInUse'])
+  const known = endpoints === null ? ['interruptInUse'] : ['endpoint', 'interruptInUse']
+  const { endpoint, interruptInUse } = record(given, 'clear', known)
   return {
-    endpoint: endpoint === undefined ? -1 : endpointIndex(endpoint, endpoints),
+    endpoint: endpoint === undefined ? -1 : endpointIndex(endpoint, endpoints ?? []),
     interruptInUse: interruptInUse === undefined ? false : flag('interruptInUse', interruptInUse),
   }
 }

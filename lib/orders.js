@@ -32,7 +32,7 @@ class Orders {
 
   /** @param {unknown} options */
   clear(options) {
-    const { endpoint, interruptInUse } = readClearOptions(options, this.#bridge.endpoints)
+    const { endpoint, interruptInUse } = readClearOptions(options, this.#bridge.choices)
     this.#obeyed(this.#native.clear(endpoint, interruptInUse))
   }
 

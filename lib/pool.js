@@ -92,6 +92,10 @@ class Pool extends ObservedEmitter {
     const held = await this.acquire(options)
     try {
       return await this.#bridge.within(leaseOf(held), work, held)
+    } catch (error) {
+      // A command's failure says what became of its connection; of a resource nobody knows.
+      if (this.#bridge.errands !== null) leaseOf(held)?.doubt()
+      throw error
     } finally {
       await held[asyncDispose]()
     }

@@ -17,6 +17,7 @@ const { tables } = require('./binding')
  * @property {number | null} [max]
  * @property {string[] | null} [values]
  * @property {string} about
+ * @property {string} ofResources the same of a ResourcePool
  */
 
 /**

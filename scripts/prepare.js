@@ -7,9 +7,17 @@ const fs = require('node:fs')
 const { addonFile, isStale, root } = require('./addon.js')
 const { env, hasCargo, MISSING } = require('./cargo.js')
 
+const NOT_BUILT = 'the addon is not built:'
+
 function fail(why) {
-  console.error(`\nblender-pool: the addon is not built: ${why}\n`)
+  console.error(`\nblender-pool: ${why}\n`)
   process.exit(1)
+}
+
+/** Whether npm installs the clone into another project: it brings no development dependencies then. */
+function isGuest() {
+  const host = process.env.npm_config_local_prefix
+  return host !== undefined && fs.realpathSync(host) !== fs.realpathSync(root)
 }
 
 function hasNapi() {
@@ -34,13 +42,18 @@ function build() {
 
 // Packing and publishing take binaries from npm/<triple>, built elsewhere for every platform.
 if (['pack', 'publish'].includes(process.env.npm_command) || !isStale()) process.exit(0)
-if (!hasNapi()) {
-  fail('development dependencies are left out. Run `npm install --include=dev`.')
+if (!hasNapi() && isGuest()) {
+  fail(
+    `this clone is not built yet. Run "npm install" in ${root} (needs Rust), then install it again.`,
+  )
 }
-if (!hasCargo()) fail(MISSING)
+if (!hasNapi()) {
+  fail(`${NOT_BUILT} development dependencies are left out. Run \`npm install --include=dev\`.`)
+}
+if (!hasCargo()) fail(`${NOT_BUILT} ${MISSING}`)
 
 console.log('blender-pool: building the addon (a minute or two the first time)')
 const started = new Date()
-if (build().status !== 0) fail('the build failed; the reason is above.')
+if (build().status !== 0) fail(`${NOT_BUILT} the build failed; the reason is above.`)
 // The time the build began, so that a source saved while it ran still counts as newer.
 fs.utimesSync(addonFile(), started, started)

@@ -33,7 +33,12 @@ function optionTable(owner) {
     ...options
       .filter(({ owners }) => owners.includes(owner))
       .map((option) =>
-        row(`\`${option.name}\``, show(option.default), range(option), option.about),
+        row(
+          `\`${option.name}\``,
+          show(option.default),
+          range(option),
+          owner === 'ResourcePool' ? option.ofResources : option.about,
+        ),
       ),
   ]
 }

@@ -25,7 +25,7 @@ macro_rules! codes {
 codes! {
     InvalidOption = "ERR_POOL_INVALID_OPTION", retryable: false,
         "An option is unknown, of the wrong type, out of range or contradicts another.",
-        "Correct the option that the message names; the README lists every option with its range.";
+        "Correct it; nothing was started.";
     InvalidCommand = "ERR_POOL_INVALID_COMMAND", retryable: false,
         "The command cannot be sent: not JSON, cyclic, too large, or not in the add-on's language.",
         "Correct the command; nothing was sent.";
@@ -45,7 +45,7 @@ codes! {
         "maxWaiting callers are waiting already, or waits have been longer than queueTargetMs for too long.",
         "Slow the callers down, or raise maxWaiting or queueTargetMs.";
     Connect = "ERR_POOL_CONNECT", retryable: true,
-        "No connection could be opened.",
+        "No connection could be opened, or create failed.",
         "Start Blender and the add-on's server, and check host and port; the cause is the operating system's own error.",
         resources: "Look at the cause, the error of create, and whether what it connects to is there.";
     EndpointDown = "ERR_POOL_ENDPOINT_DOWN", retryable: true,
@@ -63,7 +63,7 @@ codes! {
         "The add-on ran the command and reported an error (only with rejectOnError).",
         "Read the message: it is the add-on's own.";
     Protocol = "ERR_POOL_PROTOCOL", retryable: false,
-        "What came back is not a reply of this dialect.",
+        "What came back is not a reply of this dialect, or the connection ended in the middle of a reply.",
         "Check the dialect option and which add-on listens on that port; the message shows what was received.";
     ReplyTooLarge = "ERR_POOL_REPLY_TOO_LARGE", retryable: false,
         "The reply is larger than maxReplyBytes.",
@@ -215,6 +215,7 @@ struct Inner {
     code: Code,
     message: String,
     advice: Option<String>,
+    unsent_advice: Option<String>,
     retryable: Option<bool>,
     endpoint: Option<String>,
     connection_id: Option<u64>,
@@ -229,6 +230,7 @@ impl Fault {
             code,
             message: message.into(),
             advice: None,
+            unsent_advice: None,
             retryable: None,
             endpoint: None,
             connection_id: None,
@@ -247,6 +249,12 @@ impl Fault {
     pub fn advice(self, advice: impl Into<String>) -> Self {
         let advice = advice.into();
         self.edit(|inner| inner.advice = Some(advice))
+    }
+
+    /// The same for those copies whose command was not sent.
+    pub fn unsent_advice(self, advice: impl Into<String>) -> Self {
+        let advice = advice.into();
+        self.edit(|inner| inner.unsent_advice = Some(advice))
     }
 
     /// Overrides whether a retry may help.
@@ -327,7 +335,8 @@ impl Fault {
         });
         let fields = fault.as_object_mut().expect("built as an object");
         // The code's own the facade knows, and which of them it is.
-        if let Some(advice) = &self.inner.advice {
+        let unsent = self.inner.unsent_advice.as_ref().filter(|_| self.delivered == Delivered::No);
+        if let Some(advice) = unsent.or(self.inner.advice.as_ref()) {
             fields.insert("advice".into(), json!(advice));
         }
         if let Some(endpoint) = &self.inner.endpoint {
@@ -404,5 +413,13 @@ mod tests {
         assert_eq!(fault.was_delivered(), Delivered::No);
         assert_eq!(sent.to_json()["delivered"], "yes");
         assert!(fault.is_retryable() && !sent.is_retryable());
+    }
+
+    #[test]
+    fn advice_fits_what_became_of_the_command() {
+        let fault = Fault::new(Code::Closed, "closed").advice("look").unsent_advice("wait");
+        assert_eq!(fault.to_json()["advice"], "wait");
+        assert_eq!(fault.delivered(Delivered::Maybe).to_json()["advice"], "look");
+        assert_eq!(Fault::new(Code::Closed, "closed").advice("look").to_json()["advice"], "look");
     }
 }

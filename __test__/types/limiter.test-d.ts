@@ -43,7 +43,6 @@ export async function runs(signal: AbortSignal) {
   limiter.clear()
   limiter.clear('a new scene')
   const report: LimiterCloseReport = await limiter.close({ timeoutMs: 5 })
-  // @ts-expect-error there is no force
   await limiter.close({ force: true })
   await using other = new Limiter({ maxConcurrent: 1 })
   return [left, report, other.state, other.name]

@@ -22,7 +22,7 @@ function busy({ maxConcurrent, running, waiting, perSecond, perMinute }) {
   if (perSecond > 0) rates.push(`${perSecond} a second`)
   if (perMinute > 0) rates.push(`${perMinute} a minute`)
   const rate = rates.length > 0 ? `, at most ${rates.join(' and ')} may start` : ''
-  return `${running} of ${maxConcurrent} run, ${waiting} wait${rate}`
+  return `${running} of at most ${maxConcurrent} at work, ${waiting} waiting${rate}`
 }
 
 /**

@@ -7,7 +7,8 @@ const { inspect } = require('node:util')
 const { asyncDispose } = require('../async-dispose')
 const { invalidOption } = require('../invalid-option')
 const { readOptions } = require('../options')
-const { readLimiterCloseOptions, readRunOptions } = require('./run-options')
+const { readCloseOptions } = require('../order-options')
+const { readRunOptions } = require('./run-options')
 const { Runs } = require('./runs')
 
 class Limiter {
@@ -65,8 +66,9 @@ class Limiter {
    */
   close(options) {
     try {
-      const timeoutMs = readLimiterCloseOptions(options)
-      this.#closed ??= this.#runs.close(timeoutMs)
+      const { timeoutMs, force } = readCloseOptions(options)
+      if (this.#closed === null) this.#closed = this.#runs.close(timeoutMs, force)
+      else if (force) this.#runs.hurry()
       return this.#closed
     } catch (error) {
       return Promise.reject(error)

@@ -1,7 +1,8 @@
 // @ts-check
 'use strict'
-// The options of a limiter's methods, checked.
+// The options of a limiter's run, checked.
 
+const { contradiction } = require('../invalid-option')
 const { abortSignal, integer, key, milliseconds, record } = require('../option-value')
 
 const MAX_PRIORITY = 100
@@ -34,7 +35,7 @@ function readRunOptions(given) {
   if (given === undefined) return NONE
   const options = record(given, 'run', NAMES)
   const { signal, priority, timeoutMs, cacheTtlMs } = options
-  return {
+  const call = {
     signal: signal === undefined ? undefined : abortSignal(signal),
     key: options.key === undefined ? null : key(options.key, 'key'),
     priority:
@@ -42,17 +43,10 @@ function readRunOptions(given) {
     timeoutMs: timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 1),
     cacheTtlMs: cacheTtlMs === undefined ? 0 : milliseconds('cacheTtlMs', cacheTtlMs, 0),
   }
+  if (call.cacheTtlMs > 0 && call.key === null) {
+    throw contradiction('cacheTtlMs needs a key: results are kept by it.', ['cacheTtlMs', 'key'])
+  }
+  return call
 }
 
-/**
- * @param {unknown} given
- * @returns {number} how long what runs may go on, in milliseconds; -1: as long as is usual
- * @throws {import('../pool-error').PoolError} ERR_POOL_INVALID_OPTION
- */
-function readLimiterCloseOptions(given) {
-  if (given === undefined) return -1
-  const { timeoutMs } = record(given, 'close', ['timeoutMs'])
-  return timeoutMs === undefined ? -1 : milliseconds('timeoutMs', timeoutMs, 0)
-}
-
-module.exports = { readLimiterCloseOptions, readRunOptions }
+module.exports = { readRunOptions }

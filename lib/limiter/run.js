@@ -59,8 +59,6 @@ class Run {
     this.owner = owner
     this.fn = fn
     this.key = key
-    /** Results of runs from before a clear() are not kept. */
-    this.era = owner.era
   }
 
   get waits() {

@@ -24,8 +24,6 @@ class Runs {
     cacheHits: 0,
     cleared: 0,
   }
-  /** Grows with each clear(). */
-  era = 0
   #outbox = Outbox.shared
   #values
   #kept
@@ -37,6 +35,8 @@ class Runs {
   #unheard = 0
   #isRated
   #isClosing = false
+  /** The ticket of the close that is under way; 0: none. */
+  #closing = 0
 
   /**
    * @param {Record<string, any>} values the limiter's options
@@ -152,10 +152,10 @@ class Runs {
     this.#all.delete(run)
     if (failed) this.counts.failed++
     else this.counts.succeeded++
-    const { key, keepMs, era } = run
+    const { key, keepMs } = run
     if (key === null || this.#byKey.get(key) !== run) return
     this.#byKey.delete(key)
-    if (!failed && keepMs > 0 && era === this.era) this.#kept.keep(key, value, keepMs)
+    if (!failed && keepMs > 0) this.#kept.keep(key, value, keepMs)
   }
 
   /** @param {Run} run nobody may join it any more */
@@ -166,30 +166,39 @@ class Runs {
 
   /** @param {string} reason */
   clear(reason) {
-    this.era++
     this.#kept.clear()
+    // Who comes now wants nothing of what was begun before, and neither does who comes later.
+    this.#byKey.clear()
     this.native.turnAway(reason)
     this.counts.cleared += this.#turnAway(cleared(reason))
   }
 
   /**
    * @param {number} timeoutMs how long what runs may go on; -1: as long as is usual
+   * @param {boolean} force not at all
    */
-  async close(timeoutMs) {
+  async close(timeoutMs, force) {
     this.#isClosing = true
     this.#kept.clear()
     const number = this.#outbox.nextTicket()
+    this.#closing = number
     /** @type {Promise<string>} */
     const done = new Promise((resolve) => {
       this.#outbox.expect(number, { settle: (_kind, payload) => resolve(payload) })
     })
-    this.native.close(number, timeoutMs, false)
+    this.native.close(number, timeoutMs, force)
     const failedWaiters = this.#turnAway(closed.waiting)
     const { durationMs } = JSON.parse(await done)
+    this.#closing = 0
     this.#outbox.letGo()
     const late = [...this.#all]
     for (const run of late) run.cut(closed.running)
     return { failedWaiters, cut: late.length, durationMs }
+  }
+
+  /** Cuts short the close that is under way. */
+  hurry() {
+    if (this.#closing !== 0) this.native.close(this.#closing, 0, true)
   }
 
   /**

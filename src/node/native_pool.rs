@@ -357,6 +357,12 @@ impl NativePool {
         self.resources().destroyed(id as u64, error)
     }
 
+    /// The holder has met trouble with its resource: it is validated before the next one gets it.
+    #[napi]
+    pub fn doubt(&self, slot: u32, generation: u32) {
+        self.resources().doubt(Lease { slot, generation });
+    }
+
     // ---- permits ---------------------------------------------------------------------------
 
     /// Asks for a permit: a request that waits, or a fault; a permit that is there at once is

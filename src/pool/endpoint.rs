@@ -43,6 +43,8 @@ pub(super) struct Endpoint {
     pub slots: usize,
     /// Slots being opened, user code included.
     pub connecting: usize,
+    /// Being checked for somebody who waits.
+    pub vetting: usize,
     /// Those of them that are being dialled.
     pub dialling: usize,
     /// What was opened under an older one is stale.
@@ -90,6 +92,7 @@ impl Endpoint {
             hint: 0,
             slots: 0,
             connecting: 0,
+            vetting: 0,
             dialling: 0,
             generation: 0,
             in_flight: 0,
@@ -125,6 +128,11 @@ impl Endpoint {
     /// How long a queue may stand still, with something being opened, before more is opened.
     pub fn stall(&self) -> Duration {
         self.opening_took / 4
+    }
+
+    /// Slots that somebody who waits may expect soon.
+    pub fn coming(&self) -> usize {
+        self.connecting + self.vetting
     }
 
     pub fn adopt(&mut self, slot: u32) {

@@ -332,6 +332,12 @@ impl<F: Face> Engine<F> {
         self.decide(|core, now, fx| core.release(lease, now, fx))
     }
 
+    /// The holder has met trouble with what the slot holds, which is checked before anybody else gets
+    /// it, if idle slots are checked at all before that.
+    pub fn doubt(&self, lease: Lease) {
+        self.core().doubt(lease);
+    }
+
     /// Lets go of a held slot and closes what it holds; `why` is told to its running jobs.
     ///
     /// # Errors

@@ -43,6 +43,9 @@ pub struct Settings {
     pub idle_order: IdleOrder,
     /// How idle slots are checked.
     pub health: HealthSettings,
+    /// For how long a slot that is idle is trusted; past it, it is checked before a holder gets it.
+    /// `None`: for ever.
+    pub vet_after: Option<Duration>,
     /// Which hooks there are.
     pub hooks: HookSettings,
     /// A holder that keeps a slot for longer is reported.
@@ -210,6 +213,7 @@ impl Default for Settings {
                 failures: 3,
                 concurrency: 32,
             },
+            vet_after: None,
             hooks: HookSettings {
                 on_connect: false,
                 on_release: false,

@@ -22,6 +22,8 @@ pub struct Wording {
     pub cleared_advice: &'static str,
     /// What to do when closing the pool took one from its holder.
     pub cut_advice: &'static str,
+    /// The same for a command of the holder's that was not sent.
+    pub unsent_advice: &'static str,
     /// What to do when none can be opened.
     pub down_advice: &'static str,
 }
@@ -37,6 +39,7 @@ pub static CONNECTIONS: Wording = Wording {
     still_silent: "it has not answered the ping of an earlier check",
     cleared_advice: "See delivered for whether the command may have run; call ready() when Blender is there again.",
     cut_advice: "The command may have run: check the scene. Give close() a longer timeoutMs to let work finish.",
+    unsent_advice: "The command was not sent. Give close() a longer timeoutMs to let holders finish.",
     down_advice: "Start Blender and the add-on's server, and check host and port; the cause is the last real error. retryBackoffMs says how soon it is tried again.",
 };
 
@@ -51,5 +54,6 @@ pub static RESOURCES: Wording = Wording {
     still_silent: "the validate of an earlier check has not finished",
     cleared_advice: "Stop using it. Call ready() when what create connects to is there again, then acquire another.",
     cut_advice: "Stop using it. Give close() a longer timeoutMs to let work finish.",
+    unsent_advice: "Stop using it. Give close() a longer timeoutMs to let work finish.",
     down_advice: "Look at the cause, the last error of create, and whether what it connects to is there. retryBackoffMs says how soon it is tried again.",
 };

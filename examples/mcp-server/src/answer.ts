@@ -17,15 +17,24 @@ const PROGRESS_MS = 1_000
 export async function answer(
   request: Request,
   work: () => Promise<CallToolResult>,
+  isReadOnly = false,
 ): Promise<CallToolResult> {
   const stop = reportProgress(request)
   try {
     return await work()
   } catch (error) {
-    return { isError: true, content: [{ type: 'text', text: shortened(wordsOf(error)) }] }
+    return {
+      isError: true,
+      content: [{ type: 'text', text: shortened(wordsOf(error, isReadOnly)) }],
+    }
   } finally {
     stop()
   }
+}
+
+/** The same of a tool that changes nothing: whatever became of a call, it can be made again. */
+export function answerReadOnly(request: Request, work: () => Promise<CallToolResult>) {
+  return answer(request, work, true)
 }
 
 /** Some hosts give up after a minute, unless they hear that work is under way. */

@@ -9,11 +9,18 @@ const RAN: Record<Delivered, string> = {
   yes: 'Blender answered it: what it did before it failed is done.',
 }
 
-export function wordsOf(error: unknown): string {
+const RAN_READ_ONLY = { ...RAN, maybe: 'It changes nothing: call it again.' }
+
+/** @param isReadOnly whether the tool changes nothing, so that it may have run any number of times */
+export function wordsOf(error: unknown, isReadOnly = false): string {
   if (!(error instanceof PoolError)) return error instanceof Error ? error.message : String(error)
   const { code, message, advice, delivered, details } = error
-  const ran = `delivered: ${delivered}. ${RAN[delivered]}`
-  if (code !== 'ERR_POOL_COMMAND_FAILED') return `${message} [${code}]\n${advice}\n${ran}`
+  const ran = `delivered: ${delivered}. ${(isReadOnly ? RAN_READ_ONLY : RAN)[delivered]}`
+  if (code !== 'ERR_POOL_COMMAND_FAILED') {
+    const what = `${message} [${code}]`
+    // The pool's advice would have the scene looked at first.
+    return isReadOnly && delivered === 'maybe' ? `${what}\n${ran}` : `${what}\n${advice}\n${ran}`
+  }
   // Blender's own error; with some add-ons the code's output and its traceback stand beside it.
   const { message: said, stdout, traceback } = details?.reply ?? {}
   return [

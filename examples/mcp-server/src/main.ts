@@ -5,7 +5,7 @@ import { shutdown } from 'blender-pool/health'
 import { Blender } from './blender.js'
 import { endInOrder } from './lifetime.js'
 import { log } from './log.js'
-import { settingsFrom } from './settings.js'
+import { refusalOf, settingsFrom } from './settings.js'
 import { registerTools } from './tools.js'
 import { watch } from './watch.js'
 
@@ -24,6 +24,6 @@ try {
   await server.connect(new StdioServerTransport())
   log(`ready for ${blender.names.join(', ')}`)
 } catch (error) {
-  log(String(error))
+  log(refusalOf(error))
   process.exit(1)
 }

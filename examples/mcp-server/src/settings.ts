@@ -1,5 +1,5 @@
 // What the host's configuration says, which is the environment. What a pool can check itself is left to it.
-import type { EndpointOptions, PoolOptions } from 'blender-pool'
+import { type EndpointOptions, PoolError, type PoolOptions } from 'blender-pool'
 
 /** Hosts give a call up after 4 minutes; some, and the SDK's own client, after one: those cancel it. */
 const TIMEOUT_MS = { least: 1_000, default: 180_000, most: 230_000 }
@@ -22,6 +22,16 @@ export function settingsFrom(env: NodeJS.ProcessEnv): Settings {
   if (BLENDER_ENDPOINTS) pool.endpoints = BLENDER_ENDPOINTS.split(',').map(endpointFrom)
   if (BLENDER_DIALECT) pool.dialect = BLENDER_DIALECT as NonNullable<PoolOptions['dialect']>
   return { pool, timeoutMs: timeoutFrom(BLENDER_TIMEOUT_MS) }
+}
+
+/** Why it does not start; an option that the pool refuses has the name of its variable here. */
+export function refusalOf(error: unknown): string {
+  if (!(error instanceof PoolError)) return String(error)
+  const { message, code, advice } = error
+  const named = message
+    .replace(/^endpoints/, 'BLENDER_ENDPOINTS')
+    .replace(/^dialect/, 'BLENDER_DIALECT')
+  return `${named} [${code}] ${advice.replace('allowRemote: true', 'BLENDER_ALLOW_REMOTE=1')}`
 }
 
 /** `desktop=127.0.0.1:9876`, or the address alone, which is its name then. */

@@ -1,7 +1,7 @@
 // The tools: what each asks for, within which limits, and what it answers with.
 import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { z } from 'zod'
-import { answer, structured, text } from './answer.js'
+import { answer, answerReadOnly, structured, text } from './answer.js'
 import type { Blender } from './blender.js'
 
 /** At most 3 MiB of pixels: with base64 it fits into a message, which may have 10 MiB. */
@@ -47,7 +47,7 @@ export function registerTools(server: McpServer, blender: Blender): void {
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ blender: name, ...args }, request) =>
-      answer(request, async () => {
+      answerReadOnly(request, async () => {
         const told = await blender.ask('scene.py', args, name, request.signal)
         return structured(scene.parse(told))
       }),
@@ -116,7 +116,7 @@ export function registerTools(server: McpServer, blender: Blender): void {
       annotations: { readOnlyHint: true, openWorldHint: false },
     },
     ({ blender: name, ...args }, request) =>
-      answer(request, async () => {
+      answerReadOnly(request, async () => {
         const told = await blender.ask('render.py', args, name, request.signal)
         const { png, engine } = image.parse(told)
         const said = `${args.width} x ${args.height}, rendered with ${engine}`

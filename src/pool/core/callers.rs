@@ -62,7 +62,7 @@ impl<F: Face> Core<F> {
                     .get(key.index)
                     .is_some_and(|r| r.number == key.number && r.place == Place::Queued);
                 if waits
-                    && self.waiting() - self.connecting().min(self.waiting())
+                    && self.waiting() - self.coming().min(self.waiting())
                         > self.settings.max_waiting
                 {
                     self.take_out(key);

@@ -68,7 +68,8 @@ impl<F: Face> Core<F> {
                         Code::Closed,
                         format!("the pool was closed while this {} was in use", F::WORDING.thing),
                     )
-                    .advice(F::WORDING.cut_advice);
+                    .advice(F::WORDING.cut_advice)
+                    .unsent_advice(F::WORDING.unsent_advice);
                     self.interrupt(at, Reason::PoolClosed, fault, fx);
                 }
                 State::Idle => self.retire(at, Reason::PoolClosed, None, fx),

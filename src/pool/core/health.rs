@@ -31,6 +31,8 @@ pub(in crate::pool) struct Check {
     /// The number of the exchange.
     pub number: u64,
     pub began: Instant,
+    /// Somebody waits for the verdict.
+    pub awaited: bool,
     /// It has had its time at least once: it counts no more among those that run at the same time.
     pub late: bool,
     /// The entry among the deadlines.
@@ -73,12 +75,13 @@ impl<F: Face> Core<F> {
         slot.exchange = number;
         slot.since = now;
         slot.checked_at = now;
-        slot.check = Some(Check { number, began: now, late: false, stamp });
+        slot.check = Some(Check { number, began: now, awaited: false, late: false, stamp });
         fx.push(Effect::Check { resource, slot: at, exchange: number });
     }
 
     /// The check on a slot is over, whatever came of it.
     fn end_check(&mut self, at: u32) -> Option<Check> {
+        self.end_vetting(at);
         let check = self.slots[at as usize].check.take()?;
         self.deadlines.remove(check.stamp);
         self.health.running -= usize::from(!check.late);
@@ -98,7 +101,10 @@ impl<F: Face> Core<F> {
             return self.take_away(at, Reason::Error, fault, fx);
         }
         let took = now.saturating_duration_since(check.began);
-        self.slots[at as usize].pulse.beat(took);
+        let slot = &mut self.slots[at as usize];
+        slot.pulse.beat(took);
+        slot.answered_at = now;
+        slot.doubted = false;
         self.endpoints[endpoint].pulse.beat(took);
         self.tell(Name::HealthCheckSucceeded, fx, || Event::HealthCheckSucceeded {
             id,
@@ -294,6 +300,7 @@ impl<F: Face> Core<F> {
         let fault = self
             .about(at, Fault::new(Code::CommandTimeout, message))
             .advice(F::WORDING.silent_advice);
+        self.end_vetting(at);
         self.note_failed_check(at, &fault, now, fx);
         if self.slots[at as usize].pulse.failures < self.settings.health.failures {
             return;

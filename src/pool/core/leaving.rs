@@ -247,6 +247,7 @@ impl<F: Face> Core<F> {
 
     pub(super) fn empty_slot(&mut self, at: u32) {
         self.end_flight(at);
+        self.end_vetting(at);
         let slot = &mut self.slots[at as usize];
         let endpoint = &mut self.endpoints[slot.endpoint];
         endpoint.orphan(at);

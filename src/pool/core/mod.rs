@@ -9,7 +9,7 @@
 //!   of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
-//! - `health`: one check. `rounds`: who is checked when. `report`, `summary`: how everything does.
+//! - `health`: one check. `vetting`: one that somebody waits for. `rounds`: who is checked when. `report`, `summary`: how everything does.
 //! - `pacing`: how often. `alerts`: figures that are where they should not be.
 //! - `hooks`: user code. `patience`: endpoints that fail. `probing`: those that may be
 //!   back. `time`: what is due.
@@ -35,6 +35,7 @@ mod spread;
 mod summary;
 pub(super) mod time;
 mod upkeep;
+mod vetting;
 mod watchdog;
 
 use std::collections::HashMap;

@@ -90,7 +90,7 @@ impl<F: Face> Core<F> {
         let moves = |moved_at: Option<Instant>| {
             moved_at.is_some_and(|moved_at| now < moved_at + endpoint.stall())
         };
-        (named && (endpoint.connecting == 0 || !moves(endpoint.moved_at)))
+        (named && (endpoint.coming() == 0 || !moves(endpoint.moved_at)))
             || (anybody && (self.promised() == 0 || !moves(self.moved_at())))
     }
 
@@ -103,9 +103,9 @@ impl<F: Face> Core<F> {
         // A job needs a slot only when it could start on it.
         let runs = (endpoint.lines.runs.len() + self.anywhere.runs.len()).min(endpoint.permits());
         let anybody =
-            runs + endpoint.lines.holds.len() + self.anywhere.holds.len() > endpoint.connecting;
+            runs + endpoint.lines.holds.len() + self.anywhere.holds.len() > endpoint.coming();
         let named = endpoint.lines.runs.len().min(endpoint.permits()) + endpoint.lines.holds.len()
-            > endpoint.connecting;
+            > endpoint.coming();
         (named, anybody && self.anywhere.len() > self.promised())
     }
 
@@ -113,7 +113,7 @@ impl<F: Face> Core<F> {
     /// fails is no promise to anybody.
     fn promised(&self) -> usize {
         let promising = |endpoint: &&Endpoint| endpoint.breaker.failures == 0;
-        self.endpoints.iter().filter(promising).map(|endpoint| endpoint.connecting).sum()
+        self.endpoints.iter().filter(promising).map(Endpoint::coming).sum()
     }
 
     /// When the queue last moved anywhere.

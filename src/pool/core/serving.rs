@@ -43,8 +43,9 @@ impl<F: Face> Core<F> {
         }
     }
 
-    pub(super) fn connecting(&self) -> usize {
-        self.endpoints.iter().map(|endpoint| endpoint.connecting).sum()
+    /// Slots that those who wait may expect soon.
+    pub(super) fn coming(&self) -> usize {
+        self.endpoints.iter().map(Endpoint::coming).sum()
     }
 
     /// Nobody wanted the slot that became free: IN_USE → IDLE.
@@ -76,6 +77,14 @@ impl<F: Face> Core<F> {
                         continue;
                     }
                     if self.drop_waiting(key, now, fx) {
+                        continue;
+                    }
+                    if kind == Kind::Hold && self.is_to_be_vetted(slot, now) {
+                        // One for each who waits, and no more.
+                        if self.coming() >= self.waiting() {
+                            break;
+                        }
+                        self.vet(slot, now, fx);
                         continue;
                     }
                     let claimed = match self.freed.take_if(|freed| freed.slot == slot) {

@@ -59,6 +59,10 @@ pub(in crate::pool) struct Slot<F: Face> {
     pub seen_at: Instant,
     /// When its last check began.
     pub checked_at: Instant,
+    /// When it last answered a check.
+    pub answered_at: Instant,
+    /// Its last holder met trouble with it.
+    pub doubted: bool,
     /// Grows with every release: which idle slot was used last.
     pub order: u64,
     pub check: Option<Check>,
@@ -98,6 +102,8 @@ impl<F: Face> Slot<F> {
             used_at: now,
             seen_at: now,
             checked_at: now,
+            answered_at: now,
+            doubted: false,
             order: 0,
             check: None,
             hook: None,

@@ -130,7 +130,7 @@ impl<F: Face> Core<F> {
         let fault = Fault::new(
             Code::AcquireTimeout,
             format!(
-                "no {thing} became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held by acquire), {waiting} other callers waiting"
+                "no {thing} became free within {limit} ms ({option}): {in_use} of {max} in use ({held} held), {waiting} other callers waiting"
             ),
         )
         .advice(format!("Raise {option} or maxConnections, or hold {things} for a shorter time."));

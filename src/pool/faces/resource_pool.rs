@@ -13,6 +13,7 @@ use crate::pool::face::Habits;
 use crate::pool::options::given::Given;
 use crate::pool::options::table::Owner;
 use crate::pool::settings::Settings;
+use crate::pool::table::Lease;
 
 /// Made at the same time, unless told otherwise.
 const DEFAULT_MAX_CONNECTING: usize = 2;
@@ -27,7 +28,10 @@ impl ResourcePool {
     /// [`Code::InvalidOption`](crate::fault::Code::InvalidOption).
     pub fn from_json(text: &str, runtime: Handle, sink: Arc<dyn Sink>) -> Result<Self, Fault> {
         let given = Given::read(text, Owner::ResourcePool)?;
-        let settings = Settings::read(&given)?;
+        let validates = given.flag("validate")?;
+        let trusted = given.millis("validateAfterIdleMs")?;
+        let settings =
+            Settings { vet_after: validates.then_some(trusted), ..Settings::read(&given)? };
         let create_timeout = given.millis("connectTimeoutMs")?;
         let habits = Habits {
             max_connecting: given.size("maxConnecting")?.unwrap_or(DEFAULT_MAX_CONNECTING),
@@ -45,7 +49,6 @@ impl ResourcePool {
             .advice("Give create(signal), and validate(resource) and destroy(resource) where there is something to do.")
             .detail("option", "create"));
         }
-        let validates = given.flag("validate")?;
         let destroy_timeout = settings.drain_timeout;
         let span = tracing::info_span!("pool", name = given.text("name")?.unwrap_or("pool"));
         let endpoints = vec![(Arc::from(FACTORY), habits)];
@@ -67,6 +70,11 @@ impl ResourcePool {
     /// any more, and whoever made it must destroy it.
     pub fn made(&self, id: u64, error: Option<String>) -> bool {
         self.engine.face().made(id, error.map_or(Ok(()), Err))
+    }
+
+    /// The holder of this lease has met trouble with what it holds.
+    pub fn doubt(&self, lease: Lease) {
+        self.engine.doubt(lease);
     }
 
     /// What user code found when it checked `id`: that all is well, or `error`.

@@ -22,6 +22,8 @@ pub(in crate::pool) struct RawEndpoint {
     dialect: Option<String>,
     min_connections: Option<u64>,
     max_connections: Option<u64>,
+    /// How errors call it, where no option named it.
+    label: Option<String>,
 }
 
 /// One endpoint.
@@ -64,7 +66,7 @@ impl RawEndpoint {
         allow_remote: bool,
         names: &mut HashSet<String>,
     ) -> Result<EndpointOptions, Fault> {
-        let option = format!("endpoints[{at}]");
+        let option = self.label.unwrap_or_else(|| format!("endpoints[{at}]"));
         let dialect = match self.dialect.as_deref() {
             Some(name) => parse_dialect(&format!("{option}.dialect"), Some(name))?,
             None => shared_dialect,
