@@ -33,122 +33,122 @@ export type PoolState = 'paused' | 'ready' | 'closing' | 'closed'
  */
 export interface EndpointOptions {
   /** What calls, events and statistics name it by. Default: its address. */
-  name?: string
+  name?: string | undefined
   /** `host:port`, `tcp://host:port` or `unix:/path`. */
-  address?: string
+  address?: string | undefined
   /** Name or address. `localhost` tries IPv4 and IPv6. Default, with a port: `localhost`. */
-  host?: string
+  host?: string | undefined
   /** 1 to 65535. Default: the dialect's own. */
-  port?: number
+  port?: number | undefined
   /** The path of a Unix socket. */
-  path?: string
-  dialect?: 'auto' | DialectName
+  path?: string | undefined
+  dialect?: 'auto' | DialectName | undefined
   /** So many connections are kept open here: 0 to 1 024. Default: 0. */
-  minConnections?: number
+  minConnections?: number | undefined
   /** At most so many of the pool's connections go here; at least 1. */
-  maxConnections?: number
+  maxConnections?: number | undefined
 }
 
 /** Every option may be left out; `null` where it stands means "the dialect's own". */
 export interface PoolOptions {
   /** The pool's name in log lines and warnings. Default: `pool-1`, `pool-2` and so on. */
-  name?: string | null
+  name?: string | null | undefined
   /** Where Blender listens. Default: `BLENDER_HOST` and `BLENDER_PORT`, else `localhost:9876`. */
-  endpoints?: string | EndpointOptions | ReadonlyArray<string | EndpointOptions> | null
+  endpoints?: string | EndpointOptions | ReadonlyArray<string | EndpointOptions> | null | undefined
   /** What the add-on speaks. Default: `'auto'`, which asks it. */
-  dialect?: 'auto' | DialectName
+  dialect?: 'auto' | DialectName | undefined
   /** Connections kept open over all endpoints, opened in the background. Default: 0. */
-  minConnections?: number
+  minConnections?: number | undefined
   /** Connections of the whole pool. Default: 5. */
-  maxConnections?: number
+  maxConnections?: number | undefined
   /** Connects in flight to one endpoint. Default: 2, or the dialect's own. */
-  maxConnecting?: number | null
+  maxConnecting?: number | null | undefined
   /** Commands running on one Blender at a time. Default: the dialect's own. */
-  maxInFlightPerEndpoint?: number | null
+  maxInFlightPerEndpoint?: number | null | undefined
   /** Whether a connection has to answer a ping before it is used. Default: the dialect's own. */
-  pingOnConnect?: boolean | null
+  pingOnConnect?: boolean | null | undefined
   /** Calls that may wait; one more is refused with `ERR_POOL_QUEUE_FULL`. Default: any number. */
-  maxWaiting?: number | null
+  maxWaiting?: number | null | undefined
   /** Waiting for a connection, including opening one. Default: 30 000. */
-  acquireTimeoutMs?: number
+  acquireTimeoutMs?: number | undefined
   /** One attempt to connect. Default: 5 000. */
-  connectTimeoutMs?: number
+  connectTimeoutMs?: number | undefined
   /**
    * How long a call puts up with failing attempts to connect before the last failure becomes its error;
    * 0: the first one does. Default: 3 000.
    */
-  connectRetryMs?: number
+  connectRetryMs?: number | undefined
   /** From writing a command to its whole reply. Default: 180 000. */
-  commandTimeoutMs?: number
+  commandTimeoutMs?: number | undefined
   /** How long a connection whose command was cut short may finish its reply. Default: 5 000. */
-  drainTimeoutMs?: number
+  drainTimeoutMs?: number | undefined
   /** A connection that nobody used for so long is closed, never below `minConnections`; 0: never. Default: 60 000. */
-  idleTimeoutMs?: number
+  idleTimeoutMs?: number | undefined
   /**
    * A connection older than this, less a random 0 to 10 %, is replaced; never while it is held; 0: never.
    * Default: 1 800 000.
    */
-  maxLifetimeMs?: number
+  maxLifetimeMs?: number | undefined
   /** A connection is closed after so many uses. Default: 1 000. */
-  maxUses?: number
+  maxUses?: number | undefined
   /** A larger command is refused at the call. Default: 64 MiB, or the dialect's own. */
-  maxRequestBytes?: number | null
+  maxRequestBytes?: number | null | undefined
   /** A larger reply cuts the connection. Default: 64 MiB, or the dialect's own. */
-  maxReplyBytes?: number | null
+  maxReplyBytes?: number | null | undefined
   /** The first wait between failed connects to one endpoint; it doubles, with full jitter. Default: 100. */
-  retryBackoffMs?: number
+  retryBackoffMs?: number | undefined
   /** The longest such wait. Default: 30 000. */
-  maxRetryBackoffMs?: number
+  maxRetryBackoffMs?: number | undefined
   /** How often idle connections are pinged; 0: never. Default: 30 000. */
-  healthCheckIntervalMs?: number
+  healthCheckIntervalMs?: number | undefined
   /** How long a ping may take. Default: 5 000. */
-  healthCheckTimeoutMs?: number
+  healthCheckTimeoutMs?: number | undefined
   /** A connection is closed after so many failed pings in a row. Default: 3. */
-  healthCheckFailures?: number
+  healthCheckFailures?: number | undefined
   /** Pings at the same time. Default: 32. */
-  healthCheckConcurrency?: number
+  healthCheckConcurrency?: number | undefined
   /** How often what is too old, too few or stuck is looked for; 0: never. Default: 1 000. */
-  maintenanceIntervalMs?: number
+  maintenanceIntervalMs?: number | undefined
   /** How long a hook or the function of `recycle` may take before its connection is closed. Default: 10 000. */
-  hookTimeoutMs?: number
+  hookTimeoutMs?: number | undefined
   /** Runs on every new connection before anybody gets it. One that fails closes the connection. */
-  onConnect?: Hook | null
+  onConnect?: Hook | null | undefined
   /** Runs on every connection that was given back, before anybody else gets it. One that fails closes it. */
-  onRelease?: Hook | null
+  onRelease?: Hook | null | undefined
   /** A connection held longer is reported, with the stack of its `acquire`; 0: off. Default: 0. */
-  leakThresholdMs?: number
+  leakThresholdMs?: number | undefined
   /**
    * Whether an `alert` tells when every connection is held by the work of a `use` and each waits for one
    * more of the same pool. A call that runs out of time in that rejects with `ERR_POOL_DEADLOCK` in place
    * of `ERR_POOL_ACQUIRE_TIMEOUT`. What a plain `acquire` holds is not followed. Default: true.
    */
-  detectNestedAcquire?: boolean
+  detectNestedAcquire?: boolean | undefined
   /** Which idle connection is used next: the one used last, or the one used longest ago. Default: `'lifo'`. */
-  idleOrder?: 'lifo' | 'fifo'
+  idleOrder?: 'lifo' | 'fifo' | undefined
   /** Whether the pool works at once or waits for `ready()`. Default: `'ready'`. */
-  start?: 'ready' | 'paused'
+  start?: 'ready' | 'paused' | undefined
   /**
    * The wait that is acceptable at all times: when every call has waited longer for `queueIntervalMs`, calls
    * are dropped with `ERR_POOL_QUEUE_FULL`; 0: off. Default: 0.
    */
-  queueTargetMs?: number
+  queueTargetMs?: number | undefined
   /** For how long calls may wait longer than `queueTargetMs`. Default: 100. */
-  queueIntervalMs?: number
+  queueIntervalMs?: number | undefined
   /** `alert` (info) when so many calls wait; 0: never. Default: 10. */
-  alertQueueDepth?: number
+  alertQueueDepth?: number | undefined
   /** `alert` (warning) when a call waited so long for its connection; 0: never. Default: 1 000. */
-  alertWaitMs?: number
+  alertWaitMs?: number | undefined
   /** `alert` (warning) when so many percent of the connections are in use; 0: never. Default: 90. */
-  alertUsePercent?: number
+  alertUsePercent?: number | undefined
   /** `alert` (critical) when so many health checks running have failed at one endpoint; 0: never. Default: 3. */
-  alertFailedChecks?: number
+  alertFailedChecks?: number | undefined
   /** `alert` (critical) when a call has been waiting for so long; 0: never. Default: 30 000. */
-  alertOldestWaitMs?: number
+  alertOldestWaitMs?: number | undefined
   /**
    * Whether an endpoint may be something else than loopback or a Unix socket. Default: false, for the
    * add-ons' protocols run code without asking who sends it.
    */
-  allowRemote?: boolean
+  allowRemote?: boolean | undefined
 }
 
 /**
@@ -160,16 +160,32 @@ export type Hook = (connection: PooledConnection) => unknown
 /** What to run: the add-on's name for it, and its parameters as plain JSON. */
 export interface Command {
   type: string
-  params?: object | null
+  params?: object | null | undefined
 }
 
-/** A command's answer, the same from every dialect. What else a dialect tells (`stdout`, `error.code`, `hint`) stands beside it. */
-export interface Reply<Result = Json> {
-  /** Whether the add-on ran the command without an error of its own. */
-  success: boolean
-  status: 'success' | 'error'
+/**
+ * A command's answer, the same from every dialect; `success` tells which of the two it is. What else a dialect
+ * tells (`stdout`, `error.code`, `hint`) stands beside it.
+ */
+export type Reply<Result = Json> = SuccessReply<Result> | ErrorReply<Result>
+
+/** The add-on ran the command without an error of its own. */
+export interface SuccessReply<Result = Json> {
+  success: true
+  status: 'success'
+  /** What the command gives, in the caller's own words: the pool does not check it. Of one that gives nothing, undefined. */
+  result: Result
+  message?: string
+  [extra: string]: unknown
+}
+
+/** The add-on answered with an error of its own. */
+export interface ErrorReply<Result = Json> {
+  success: false
+  status: 'error'
+  /** What it gave all the same; most give nothing. */
   result?: Result
-  /** The add-on's words, mostly with an error. */
+  /** The add-on's words, where it has any. */
   message?: string
   [extra: string]: unknown
 }
@@ -207,7 +223,7 @@ export interface HeldExecuteOptions {
    * Resolve to the bytes of the whole reply document as the add-on sent it, without its framing, instead
    * of a parsed `Reply`. Not together with `rejectOnError`. Default: false.
    */
-  raw?: boolean
+  raw?: boolean | undefined
 }
 
 /** Options of `ConnectionPool.execute`. */
@@ -216,15 +232,15 @@ export interface ExecuteOptions extends HeldExecuteOptions, QueueOptions {}
 /** Options of `ConnectionPool.clear`. */
 export interface ClearOptions {
   /** Only what is open there; the pool is not paused. Default: everything. */
-  endpoint?: string
+  endpoint?: string | undefined
   /** Whether held connections are cut at once, instead of closed when they are given back. Default: false. */
-  interruptInUse?: boolean
+  interruptInUse?: boolean | undefined
 }
 
 /** What `ConnectionPool.resize` changes; what is left out stays. */
 export interface PoolSize {
-  minConnections?: number
-  maxConnections?: number
+  minConnections?: number | undefined
+  maxConnections?: number | undefined
 }
 
 /** Options of `close`, of every pool and of a `Limiter`. */
@@ -233,9 +249,9 @@ export interface CloseOptions {
    * How long held connections and running commands may finish: 0 to 2 147 483 647. Default: `drainTimeoutMs`, of a
    * `Limiter` 5 000.
    */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Cut them at once. Given to a later call, it cuts short a close that is under way. Default: false. */
-  force?: boolean
+  force?: boolean | undefined
 }
 
 /** How a pool was closed. */
@@ -438,12 +454,12 @@ export interface PoolErrorCause extends Error {
 export interface PoolFault {
   code: PoolErrorCode
   message: string
-  advice?: string
-  delivered?: Delivered
-  retryable?: boolean
-  endpoint?: string
-  connectionId?: number
-  details?: Record<string, unknown>
+  advice?: string | undefined
+  delivered?: Delivered | undefined
+  retryable?: boolean | undefined
+  endpoint?: string | undefined
+  connectionId?: number | undefined
+  details?: Record<string, unknown> | undefined
   cause?: unknown
 }
 
@@ -497,7 +513,11 @@ export class PooledConnection {
   execute(command: string | Command, options: HeldExecuteOptions & { raw: true }): Promise<Buffer>
   execute<Result = Json>(
     command: string | Command,
-    options?: HeldExecuteOptions & { raw?: false },
+    options: HeldExecuteOptions & { raw?: false | undefined; rejectOnError: true },
+  ): Promise<SuccessReply<Result>>
+  execute<Result = Json>(
+    command: string | Command,
+    options?: HeldExecuteOptions & { raw?: false | undefined },
   ): Promise<Reply<Result>>
   execute(command: string | Command, options?: HeldExecuteOptions): Promise<Reply | Buffer>
 
@@ -616,11 +636,19 @@ export class ConnectionPool extends EventEmitter<PoolEvents> {
    * `ERR_POOL_CONNECT`, `ERR_POOL_ENDPOINT_DOWN`, `ERR_POOL_CONNECTION_LOST`, `ERR_POOL_COMMAND_TIMEOUT`,
    * `ERR_POOL_PROTOCOL`, `ERR_POOL_REPLY_TOO_LARGE`, and `ERR_POOL_COMMAND_FAILED` with `rejectOnError`.
    * The pool sends a command again only if not one byte of it was written.
+   *
+   * @example
+   * const reply = await pool.execute<{ object_count: number }>('get_scene_info')
+   * if (reply.success) console.log(reply.result.object_count)
    */
   execute(command: string | Command, options: ExecuteOptions & { raw: true }): Promise<Buffer>
   execute<Result = Json>(
     command: string | Command,
-    options?: ExecuteOptions & { raw?: false },
+    options: ExecuteOptions & { raw?: false | undefined; rejectOnError: true },
+  ): Promise<SuccessReply<Result>>
+  execute<Result = Json>(
+    command: string | Command,
+    options?: ExecuteOptions & { raw?: false | undefined },
   ): Promise<Reply<Result>>
   execute(command: string | Command, options?: ExecuteOptions): Promise<Reply | Buffer>
 
@@ -746,18 +774,18 @@ export interface ResourcePoolOptions<T>
    * The health check of an idle resource, in the background and before it is lent after a while or after a
    * failure (see `validateAfterIdleMs`). `false`, a throw or a rejection has it destroyed.
    */
-  validate?: ((resource: T) => unknown) | null
+  validate?: ((resource: T) => unknown) | null | undefined
   /**
    * A resource that was idle for longer, or in whose hands the work of `use()` failed, is validated before the
    * next holder gets it. 0: before every holder. Default 500.
    */
   validateAfterIdleMs?: number | undefined
   /** Takes it apart; called once for whatever `create` gave. Its slot is free when that is done, or after `drainTimeoutMs`. */
-  destroy?: ((resource: T) => unknown) | null
+  destroy?: ((resource: T) => unknown) | null | undefined
   /** Runs on every new resource before anybody gets it. One that fails has it destroyed. */
-  onConnect?: ResourceHook<T> | null
+  onConnect?: ResourceHook<T> | null | undefined
   /** Runs on every resource that was given back, before anybody else gets it. One that fails has it destroyed. */
-  onRelease?: ResourceHook<T> | null
+  onRelease?: ResourceHook<T> | null | undefined
 }
 
 /** As `Hook`: the resource is lent, and taken back when the hook has ended. */
@@ -922,34 +950,34 @@ export interface LimiterOptions {
   /** Runs at the same time, 1 to 1 024. */
   maxConcurrent: number
   /** Starts in any window of 1 000 ms; 0: no limit. Default: 0. */
-  requestsPerSecond?: number
+  requestsPerSecond?: number | undefined
   /** Starts in any window of 60 000 ms; 0: no limit. Default: 0. */
-  requestsPerMinute?: number
+  requestsPerMinute?: number | undefined
   /** Runs that may wait; beyond them `ERR_POOL_QUEUE_FULL` at once. Without it, any number. */
-  maxWaiting?: number | null
+  maxWaiting?: number | null | undefined
   /** How long a run waits for a permit and for the rate, in milliseconds. Default: 30 000. */
-  queueTimeoutMs?: number
+  queueTimeoutMs?: number | undefined
   /** Results kept for `cacheTtlMs`; the oldest makes room. Default: 1 000. */
-  maxCached?: number
+  maxCached?: number | undefined
   /** In log lines and statistics. Without it: `limiter-1`, `limiter-2`, … */
-  name?: string | null
+  name?: string | null | undefined
 }
 
 /** How one caller of `Limiter.run` wants it. */
 export interface RunOptions {
   /** Rejects this caller with `signal.reason`. When no other waits for the run, that is stopped. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
   /** Callers with the key of a run that waits or runs join it. 1 to 512 characters, or a safe integer. */
-  key?: string | number
+  key?: string | number | undefined
   /** -100 to 100, higher first. Of a caller that joins a run it says nothing. Default: 0. */
-  priority?: number
+  priority?: number | undefined
   /** One deadline over waiting and running, in milliseconds. Default: none. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /**
    * With a `key`: for how long the result is kept, should the run succeed, and that a result kept before
    * will do. 0, the default: neither.
    */
-  cacheTtlMs?: number
+  cacheTtlMs?: number | undefined
 }
 
 /** The figures of a `Limiter`. Totals never go down. */

@@ -627,3 +627,34 @@ test('a process that made pools and used them ends by itself, with nothing left 
     'cleared',
   ])
 })
+
+describe('settings', () => {
+  test('that nobody knows are told of once, with the one that may be meant', () => {
+    const heard = warnings()
+    callPool({ requestPerSecond: 5 })
+    callPool({ requestPerSecond: 5 })
+    expect(heard).toEqual([
+      [
+        'BlenderPoolWarning',
+        'ConnectionPool has no setting requestPerSecond; it is ignored. Did you mean requestsPerSecond?',
+      ],
+    ])
+  })
+
+  test.each([[undefined], [null]])('%p in their place is refused in a sentence', (options) => {
+    const manager = new ApiConnectionPoolManager()
+    afterwards(() => manager.shutdown())
+    for (const make of [
+      () => new ConnectionPool(options),
+      () => manager.createPool('api', options),
+    ]) {
+      expect(make).toThrow('ConnectionPool was made without options.')
+      expect(make).toThrow(
+        expect.objectContaining({
+          code: 'ERR_POOL_INVALID_OPTION',
+          advice: expect.stringContaining('{ maxConnections: 5 }'),
+        }),
+      )
+    }
+  })
+})

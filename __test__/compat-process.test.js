@@ -4,7 +4,7 @@
 // it, and it ends by itself when they are closed.
 
 const { runModule, runScript } = require('./support/child')
-const { simulator } = require('./support/stage')
+const { closedPort, simulator } = require('./support/stage')
 
 const REQUIRED = `
   const { ConnectionPool: OldPool } = require('blender-pool/compat/connection-pool')
@@ -91,6 +91,65 @@ test('health checks that fail, and a Blender that is not there, end nothing', as
 
 test('a client that nobody connected holds no process', async () => {
   await expectClean(runScript(`${REQUIRED}; new BlenderSocketClient('127.0.0.1', 9)`))
+})
+
+describe('the process ends by itself', () => {
+  test.each([
+    ['connect()', 'client.connect()'],
+    ['a command', "client.sendCommand('ping')"],
+  ])('after %s of a client found no Blender', async (_, call) => {
+    const [{ said }] = await expectClean(
+      runScript(
+        `${REQUIRED}
+        const client = new BlenderSocketClient('127.0.0.1', ${await closedPort()}, 500)
+        ${call}.catch(({ message }) => report({ said: message }))`,
+      ),
+    )
+    expect(said).toMatch(/^Failed to connect to Blender: connect ECONNREFUSED/)
+  })
+
+  test('once Blender has closed the connection of a client, which held it until then', async () => {
+    const server = await simulator({ dialect: 'blender-mcp' })
+    const child = runScript(
+      `${REQUIRED}
+      const client = new BlenderSocketClient('127.0.0.1', ${server.port})
+      client.sendCommand('ping').then(({ status }) => {
+        process.on('exit', () => report({ status }))
+        setTimeout(() => client.sendCommand('quit').catch(() => {}), 0).unref()
+      })`,
+    )
+    expect(await expectClean(child)).toEqual([{ status: 'success' }])
+    expect(server.stats().commands.map(({ command }) => command)).toContain('quit')
+  })
+
+  test('after a pool without health checks found no Blender', async () => {
+    const [{ said }] = await expectClean(
+      runScript(
+        `${REQUIRED}
+        const pool = new OldPool({ healthCheckInterval: 0 })
+        pool.execute('ping').catch(({ message }) => report({ said: message }))`,
+        { env: { BLENDER_HOST: '127.0.0.1', BLENDER_PORT: `${await closedPort()}` } },
+      ),
+    )
+    expect(said).toMatch(/^Failed to create connection: /)
+  })
+})
+
+test('a pool with health checks holds the process until it is shut down, as the old one did', async () => {
+  const [{ ended }] = await expectClean(
+    runScript(
+      `${REQUIRED}
+      const pool = new OldPool()
+      let ended = 'too early'
+      process.on('exit', () => report({ ended }))
+      pool.execute('ping').catch(() => {
+        // Nothing but the pool holds the process now.
+        setTimeout(() => pool.shutdown().then(() => { ended = 'after shutdown' }), 50).unref()
+      })`,
+      { env: { BLENDER_HOST: '127.0.0.1', BLENDER_PORT: `${await closedPort()}` } },
+    ),
+  )
+  expect(ended).toBe('after shutdown')
 })
 
 test('the modules are imported by the names that the old files exported', async () => {

@@ -206,7 +206,9 @@ describe('its tools', () => {
     const blender = await newBlender({ dialect: 'blender-lab' })
     const server = await serverFor(blender, { BLENDER_DIALECT: 'blender-lab' })
     const failed = { status: 'error', message: 'ValueError: boom', stdout: 'so far' }
-    blender.setFaults({ command: 'execute_code', garbage: `${JSON.stringify(failed)}\0`, times: 1 })
+    // Not the pool's own ping, which is code as well.
+    const match = ({ params }) => params?.code === 'pass'
+    blender.setFaults({ match, garbage: `${JSON.stringify(failed)}\0`, times: 1 })
     const { isError, text } = await server.call('execute_code', { code: 'pass' })
     expect(isError).toBe(true)
     expect(text).toMatch(

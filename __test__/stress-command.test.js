@@ -25,7 +25,22 @@ test.each([
     'There is no option --mdoe. Did you mean --mode?',
   ],
   ['an option before the command', ['--modes'], 'There is no option --modes.'],
-  ['a word that is no option', ['stress', 'all'], 'all is not an option.'],
+  [
+    'a mode without its option',
+    ['stress', 'basic'],
+    'basic is not an option. Did you mean --mode basic?',
+  ],
+  [
+    'a dialect without its option',
+    ['stress', 'blender-mpc'],
+    'blender-mpc is not an option. Did you mean --dialect blender-mcp?',
+  ],
+  [
+    'an option without its dashes',
+    ['stress', 'operatoins'],
+    'operatoins is not an option. Did you mean --operations?',
+  ],
+  ['a word that is like none', ['stress', 'somewhere.else'], 'somewhere.else is not an option.\n'],
   ['a mode that does not exist', ['stress', '--mode', 'detct'], 'not detct. Did you mean detect?'],
   ['a mode that is missing', ['stress', '--mode'], '--mode needs a value.'],
   ['an option where a value should be', ['stress', '--mode', '--quiet'], '--mode needs a value.'],
@@ -141,6 +156,9 @@ describe('a run of every scenario against the bundled simulator', () => {
   test('leaves a report that needs nothing else', () => {
     const report = inFolder('blender-pool-stress.html')
     expect(report).not.toMatch(/<script|<link|<img|https?:|url\(|@import/)
+    const links = [...report.matchAll(/href="#([^"]*)"/g)].map(([, id]) => id)
+    expect(links).toContain('columns')
+    for (const id of links) expect(report.split(`id="${id}"`)).toHaveLength(2)
     for (const { title } of result.scenarios) expect(report).toContain(`<h2>${title}</h2>`)
     expect(report.match(/<svg /g)).toHaveLength(5 * result.scenarios.length)
     expect(report).not.toMatch(/NaN|Infinity|undefined|\[object/)

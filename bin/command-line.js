@@ -3,7 +3,7 @@
 // Reads the options of a subcommand by its table. What is not in the table, or has no value that fits, is a
 // UsageError that names the option and the nearest right word; nothing is guessed.
 
-const { didYouMean } = require('../lib/nearest')
+const { didYouMean, nearest } = require('../lib/nearest')
 
 /**
  * @typedef {object} Option
@@ -34,7 +34,10 @@ function readOptions(args, table) {
   while (rest.length > 0) {
     const word = /** @type {string} */ (rest.shift())
     const [, name, , given] = /^--([\w-]+)(=([\s\S]*))?$/.exec(word) ?? []
-    if (name === undefined) throw new UsageError(`${word} is not an option.${nearTo(word, byName)}`)
+    if (name === undefined) {
+      const meant = optionOf(word, table) || nearTo(word, byName)
+      throw new UsageError(`${word} is not an option.${meant}`)
+    }
     const denied = name.startsWith('no-') ? byName.get(name.slice('no-'.length)) : undefined
     if (denied && (denied.kind === 'flag' || denied.kind === 'file')) {
       if (given !== undefined) throw new UsageError(`--${name} takes no value.`)
@@ -70,6 +73,19 @@ function readOptions(args, table) {
 function nearTo(word, byName) {
   const bare = word.replace(/^-+/, '').replace(/^no-/, '')
   return didYouMean(bare, byName.keys()).replace('mean ', 'mean --')
+}
+
+/**
+ * The option that a bare value, or one like it, belongs to.
+ * @param {string} word
+ * @param {Option[]} table
+ */
+function optionOf(word, table) {
+  const values = new Map(
+    table.flatMap(({ name, values = [] }) => values.map((value) => [value, `--${name} ${value}`])),
+  )
+  const value = values.has(word) ? word : nearest(word, values.keys())
+  return value === null ? '' : ` Did you mean ${values.get(value)}?`
 }
 
 /**

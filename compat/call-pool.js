@@ -8,6 +8,7 @@ const { Limiter } = require('../lib/limiter/limiter')
 const { MAX_TIMEOUT_MS } = require('./environment')
 const { failure, refusal } = require('./failure')
 const { cancelled, throwIfCancelled, unwatch, watch } = require('./token')
+const { tellUnknown } = require('./unknown-setting')
 const { Patience, Wait } = require('./wait')
 
 /**
@@ -20,10 +21,22 @@ const { Patience, Wait } = require('./wait')
  * @property {number} [deduplicationTtl]
  */
 
+const NAMES = [
+  'maxConnections',
+  'requestsPerMinute',
+  'requestsPerSecond',
+  'queueTimeout',
+  'enableDeduplication',
+  'deduplicationTtl',
+]
 const MAX_CONNECTIONS = 1_024
 const MAX_RATE = 100_000
 const MAX_KEY_LENGTH = 512
 const SHUTTING_DOWN = 'Connection pool is shutting down'
+
+const NO_OPTIONS = 'ConnectionPool was made without options.'
+const GIVE_OPTIONS = 'Say how many calls may run at the same time: { maxConnections: 5 }.'
+const MORE_PLACES = 'Raise queueTimeout or maxConnections, or ask for less at a time.'
 
 /** @type {import('./failure').Words} */
 const WORDS = {
@@ -31,6 +44,12 @@ const WORDS = {
   lost: SHUTTING_DOWN,
   timeout: 'Connection pool timeout',
   connect: (reason) => reason,
+  advice: {
+    ERR_POOL_ACQUIRE_TIMEOUT: MORE_PLACES,
+    ERR_POOL_CLOSED: 'Make a new ConnectionPool.',
+    ERR_POOL_CLEARED:
+      'Whoever cleared the queue did not want it run; call execute() again if that is over.',
+  },
 }
 
 /** @param {unknown} rate @returns {number} 0: any number of starts */
@@ -67,6 +86,8 @@ class ConnectionPool {
    * @param {string} [name]
    */
   constructor(options, name = 'default') {
+    if (options == null) throw refusal(NO_OPTIONS, 'ERR_POOL_INVALID_OPTION', GIVE_OPTIONS)
+    tellUnknown(options, NAMES)
     const { maxConnections, requestsPerSecond, requestsPerMinute } = options
     const places = Math.ceil(Number(maxConnections)) || 1
     this.#maxConnections = Math.min(Math.max(places, 1), MAX_CONNECTIONS)
@@ -156,7 +177,7 @@ class ConnectionPool {
     const isFull = () => this.#running >= this.#maxConnections
     const patience = new Patience(this.#queueTimeout, isFull, () => {
       const message = `Connection pool timeout after ${this.#queueTimeout}ms`
-      giveUp(refusal(message, 'ERR_POOL_ACQUIRE_TIMEOUT'))
+      giveUp(refusal(message, 'ERR_POOL_ACQUIRE_TIMEOUT', MORE_PLACES))
     })
     wait.begin(patience)
     const call = {

@@ -10,20 +10,20 @@ export interface ConnectionPoolOptions {
   /** Calls at the same time: 1 to 1 024. */
   maxConnections: number
   /** Starts within any 60 seconds; 0 or nothing: any number. */
-  requestsPerMinute?: number
+  requestsPerMinute?: number | undefined
   /** Starts within any second; 0 or nothing: any number. */
-  requestsPerSecond?: number
+  requestsPerSecond?: number | undefined
   /** How long a call waits for a place; waiting for the rate does not count. Default: 30 000. */
-  queueTimeout?: number
+  queueTimeout?: number | undefined
   /** Whether calls with the same key are one, and its result is kept. Default: true. */
-  enableDeduplication?: boolean
+  enableDeduplication?: boolean | undefined
   /** How long a result is kept, of calls with a key. Default: 60 000. */
-  deduplicationTtl?: number
+  deduplicationTtl?: number | undefined
 }
 
 /** Something that tells when it is cancelled: asked, listened to, or both. */
 export interface CancellationToken {
-  readonly isCancelled?: boolean | (() => boolean)
+  readonly isCancelled?: boolean | (() => boolean) | undefined
   /** May give back how to stop listening: a function, or something with `dispose()`. */
   onCancellationRequested?(listener: () => void): unknown
   throwIfCancellationRequested?(): void

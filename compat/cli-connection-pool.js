@@ -17,6 +17,8 @@
 // | a kept result | one for the pools of a name | one for a pool; `clearQueue` forgets what is kept |
 // | queuedRequests | those that wait for a place | those that wait for the rate too |
 // | cacheHitRate | share of kept results among all entries | share of calls with a key that were spared |
+// | a misspelt setting | ignored in silence | ignored, with a process warning, once for each name |
+// | no options at all | a TypeError of the destructuring | an error that says what is missing |
 // | errors | message | the same message, with `code`, `advice`, `delivered` and `retryable` |
 
 const { ConnectionPool } = require('./call-pool')

@@ -59,7 +59,7 @@ export interface PooledConnection {
 
 export class ConnectionPool {
   /** Reads `BLENDER_HOST`, `BLENDER_PORT` and `SOCKET_TIMEOUT` now. */
-  constructor(config?: Partial<ConnectionPoolConfig>)
+  constructor(config?: { [Name in keyof ConnectionPoolConfig]?: number | undefined })
 
   /**
    * Takes a connection for one holder. Rejects with an `ExplainedError`: `Connection pool timeout - no

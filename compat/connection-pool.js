@@ -16,6 +16,7 @@
 // | a timed out command | its socket closed | the same, and its late reply is read first: an add-on that cannot write freezes Blender |
 // | minConnections | opened by the first health check | opened in the background from the start |
 // | health checks | looked at clocks | ping what is idle; a failure is no rejection and ends no process |
+// | the process | held until shutdown, by the interval of the health checks | the same; with a `healthCheckInterval` of 0, while a connection stands or a call is pending |
 // | totalRequests | of the connections that were open | of the pool's whole life: it never goes down |
 // | pendingRequests | waiters | the same |
 // | a first contact | none | the add-on is asked once what it speaks, on a connection of its own; to one that does not tell, the old dialect is spoken |
@@ -33,12 +34,29 @@ const { Turnstile } = require('./turnstile')
 const SHUTTING_DOWN = 'Connection pool shutting down'
 const NO_PLACE = 'Connection pool timeout - no connections available'
 
+const MORE_PLACES = 'Raise connectionTimeout or maxConnections, or release connections sooner.'
+const NEW_POOL = 'Make a new ConnectionPool; see delivered for whether a command was under way.'
+const SLOW =
+  'Blender may be rendering, or a dialog may be open. Raise SOCKET_TIMEOUT for long work; look at delivered, and check the scene before sending the command again.'
+const ABSENT =
+  "Start Blender and the add-on's server, and check BLENDER_HOST and BLENDER_PORT. If they are right, Blender may be busy: a render, or an open dialog."
+
 /** @type {import('./failure').Words} */
 const WORDS = {
   timeout: 'Response timeout',
   lost: 'Connection closed',
   closed: SHUTTING_DOWN,
   connect: (reason) => `Failed to create connection: Failed to connect to Blender: ${reason}`,
+  advice: {
+    // A call has its place already: what it waits for is Blender.
+    ERR_POOL_ACQUIRE_TIMEOUT: SLOW,
+    ERR_POOL_COMMAND_TIMEOUT: SLOW,
+    ERR_POOL_CLOSED: NEW_POOL,
+    ERR_POOL_CONNECT: ABSENT,
+    ERR_POOL_ENDPOINT_DOWN: ABSENT,
+    ERR_POOL_PROTOCOL: 'Check what listens on BLENDER_PORT: the message shows what it answered.',
+    ERR_POOL_REPLY_TOO_LARGE: 'Ask for less, or let Blender write to a file instead.',
+  },
 }
 
 /** How long a running command may go on after `shutdown()`. */
@@ -86,9 +104,13 @@ class ConnectionPool {
   constructor(config) {
     const { places, waitMs, options } = readConfig(config)
     this.#turnstile = new Turnstile(places, waitMs, () =>
-      refusal(NO_PLACE, 'ERR_POOL_ACQUIRE_TIMEOUT'),
+      refusal(NO_PLACE, 'ERR_POOL_ACQUIRE_TIMEOUT', MORE_PLACES),
     )
-    this.#line = new Line(readEnvironment(), options, (id) => this.#connections.delete(id))
+    this.#line = new Line(readEnvironment(), options, {
+      onClosed: (id) => this.#connections.delete(id),
+      // The old pool's interval did.
+      holdsAlways: options.healthCheckIntervalMs > 0,
+    })
   }
 
   /** @returns {Promise<PooledConnection>} */
@@ -149,7 +171,7 @@ class ConnectionPool {
   }
 
   async #end() {
-    this.#turnstile.close(() => refusal(SHUTTING_DOWN, 'ERR_POOL_CLOSED'))
+    this.#turnstile.close(() => refusal(SHUTTING_DOWN, 'ERR_POOL_CLOSED', NEW_POOL))
     for (const id of this.#held.keys()) this.#letGo(id)
     await this.#line.close(GRACE_MS)
   }

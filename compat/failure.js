@@ -12,10 +12,14 @@ const { PoolError } = require('../lib/pool-error')
  * @property {string} lost
  * @property {string} closed
  * @property {(reason: string) => string} connect
+ * @property {Readonly<Record<string, string>>} advice by code, where the pool's own speaks of what is not there
  * @property {(error: PoolError, message: string) => Error} [tooLarge]
  */
 
 const CONNECT = new Set(['ERR_POOL_CONNECT', 'ERR_POOL_ENDPOINT_DOWN'])
+
+/** What only the pool below has: settings, methods, and itself. */
+const OF_THE_POOL = /[a-z][A-Z]|\(\)|dialect option|set dialect|\bpool\b|[Ll]imiter/
 
 /** Of a reply that is none, so much is shown. */
 const SHOWN = 200
@@ -56,13 +60,22 @@ function messageOf(error, words) {
 }
 
 /**
+ * @param {PoolError} error
+ * @param {Words} words
+ */
+function adviceOf({ code, advice }, words) {
+  return OF_THE_POOL.test(advice) ? (words.advice[code] ?? advice) : advice
+}
+
+/**
  * What the PoolError knows, on another error.
  * @template {Error} T
  * @param {T} error
  * @param {PoolError} cause
+ * @param {string} [advice]
  */
-function explained(error, cause) {
-  const { code, advice, delivered, retryable, endpoint } = cause
+function explained(error, cause, advice = cause.advice) {
+  const { code, delivered, retryable, endpoint } = cause
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true })
   return Object.assign(error, { code, advice, delivered, retryable }, endpoint && { endpoint })
 }
@@ -74,19 +87,21 @@ function explained(error, cause) {
  */
 function failure(error, words) {
   if (!(error instanceof PoolError)) return error
+  const advice = adviceOf(error, words)
   if (error.code === 'ERR_POOL_REPLY_TOO_LARGE' && words.tooLarge) {
-    return explained(words.tooLarge(error, error.message), error)
+    return explained(words.tooLarge(error, error.message), error, advice)
   }
-  return explained(new Error(messageOf(error, words)), error)
+  return explained(new Error(messageOf(error, words)), error, advice)
 }
 
 /**
  * An error of this module's own, which has no other below it.
  * @param {string} message
  * @param {string} code
+ * @param {string} advice
  */
-function refusal(message, code) {
-  return explained(new Error(message), new PoolError({ code, message }))
+function refusal(message, code, advice) {
+  return explained(new Error(message), new PoolError({ code, message, advice }))
 }
 
 module.exports = { failure, refusal }

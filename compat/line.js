@@ -50,6 +50,21 @@ function warnOfRemote({ host, port }) {
   )
 }
 
+/** @param {ConnectionPool} pool of which a connection that stands holds the process, and a pending call as ever */
+function holdWhileConnected(pool) {
+  /** @type {Set<number>} */
+  const standing = new Set()
+  pool.unref()
+  pool.on('connectionReady', ({ connectionId }) => {
+    standing.add(connectionId)
+    pool.ref()
+  })
+  pool.on('connectionClosed', ({ connectionId }) => {
+    standing.delete(connectionId)
+    if (standing.size === 0) pool.unref()
+  })
+}
+
 /** @param {any} error of a first contact @returns {boolean} something listens there, and does not say what it speaks */
 function isUntold({ details }) {
   return details?.probe !== undefined
@@ -67,17 +82,20 @@ class Line {
   /** The connection that the first contact used. */
   #metId = -1
   #isClosed = false
-  /** @type {((connectionId: number) => void) | undefined} */
   #onClosed
+  #holdsAlways
 
   /**
    * @param {{ host: string, port: number, timeoutMs: number }} blender `timeoutMs`: the longest that one
    *   call waits for it
    * @param {Record<string, number>} options of the pool
-   * @param {(connectionId: number) => void} [onClosed] told of every connection that is gone
+   * @param {object} [face] of the old file
+   * @param {(connectionId: number) => void} [face.onClosed] told of every connection that is gone
+   * @param {boolean} [face.holdsAlways] whether it holds the process until it is closed. Otherwise it does while
+   *   a connection stands or a call is pending, as a socket would
    * @throws {PoolError} ERR_POOL_INVALID_OPTION
    */
-  constructor({ host, port, timeoutMs }, options, onClosed) {
+  constructor({ host, port, timeoutMs }, options, { onClosed, holdsAlways = false } = {}) {
     this.#endpoint = { host, port }
     this.#timeoutMs = timeoutMs
     this.#options = {
@@ -87,6 +105,7 @@ class Line {
       ...options,
     }
     this.#onClosed = onClosed
+    this.#holdsAlways = holdsAlways
     this.#pool = this.#open({})
   }
 
@@ -155,6 +174,7 @@ class Line {
     const pool = open(this.#endpoint, { ...this.#options, ...options })
     const onClosed = this.#onClosed
     if (onClosed) pool.on('connectionClosed', ({ connectionId }) => onClosed(connectionId))
+    if (!this.#holdsAlways) holdWhileConnected(pool)
     return pool
   }
 

@@ -3,8 +3,8 @@
 // The old pool's configuration in the new pool's words. It threw for no value, so none throws here: what
 // cannot be meant is brought to the nearest thing that can, and an unknown name is told of, once.
 
-const { didYouMean } = require('../lib/nearest')
 const { MAX_TIMEOUT_MS } = require('./environment')
+const { tellUnknown } = require('./unknown-setting')
 
 /** What the old pool had, and has still when nothing is said. @type {Readonly<Record<string, number>>} */
 const DEFAULTS = Object.freeze({
@@ -20,9 +20,6 @@ const DEFAULTS = Object.freeze({
 const MAX_CONNECTIONS = 1_024
 const MAX_USES = 2 ** 32 - 1
 
-/** Names that were told of already. @type {Set<string>} */
-const told = new Set()
-
 /**
  * @param {number} value
  * @param {number} min
@@ -33,17 +30,6 @@ const whole = (value, min, max) => Math.min(Math.max(Math.ceil(value), min), max
 /** @param {number} value 0 or less: at once; Infinity: never, which timers cannot say but by the longest time */
 const timeout = (value) => whole(value, 1, MAX_TIMEOUT_MS)
 
-/** @param {Record<string, unknown>} given */
-function tellUnknown(given) {
-  const known = Object.keys(DEFAULTS)
-  for (const name of Object.keys(given)) {
-    if (known.includes(name) || told.has(name)) continue
-    told.add(name)
-    const message = `ConnectionPool has no setting ${name}; it is ignored.${didYouMean(name, known)}`
-    process.emitWarning(message, { type: 'BlenderPoolWarning' })
-  }
-}
-
 /**
  * @param {unknown} [config]
  * @returns {{ places: number, waitMs: number, options: Record<string, number> }} how many may be in at a
@@ -51,7 +37,7 @@ function tellUnknown(given) {
  */
 function readConfig(config) {
   const given = /** @type {Record<string, unknown>} */ (Object(config ?? {}))
-  tellUnknown(given)
+  tellUnknown(given, Object.keys(DEFAULTS))
   /** @param {string} name @returns {number} */
   const of = (name) => {
     const value = given[name] == null ? Number.NaN : Number(given[name])

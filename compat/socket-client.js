@@ -13,6 +13,7 @@
 // | a reply in over 10 000 chunks | ChunkCountExceededError | is read: no chunk is parsed twice, so their number costs nothing. Nothing throws that class |
 // | replies | decoded chunk by chunk | read in bytes: a character may straddle two chunks |
 // | disconnect | closed the socket | what runs may finish (2 s); then connect() and sendCommand() work again, as there |
+// | the process | held by the open socket | held while the connection stands or a call is pending |
 // | SOCKET_TIMEOUT | not read | the default of `timeout`; all three are read when the client is made |
 // | a first contact, errors, another machine | | as in connection-pool.js |
 
@@ -65,6 +66,11 @@ class ChunkCountExceededError extends Error {
   }
 }
 
+const SLOW =
+  "Blender may be rendering, or a dialog may be open. Raise the client's third argument, or SOCKET_TIMEOUT where it has none, for long work; look at delivered, and check the scene before sending the command again."
+const ABSENT =
+  "Start Blender and the add-on's server, and check the client's host and port. If they are right, Blender may be busy: a render, or an open dialog."
+
 /** @type {import('./failure').Words} */
 const WORDS = {
   timeout: 'Response timeout - no complete JSON received within timeout period',
@@ -75,6 +81,16 @@ const WORDS = {
     const totalBytes = Number(details?.receivedBytes)
     const chunks = Math.ceil(totalBytes / CHUNK_BYTES)
     return new BufferOverflowError(totalBytes, MAX_REPLY_BYTES, chunks)
+  },
+  advice: {
+    ERR_POOL_ACQUIRE_TIMEOUT: SLOW,
+    ERR_POOL_COMMAND_TIMEOUT: SLOW,
+    ERR_POOL_CLOSED:
+      "The client was disconnected. Look at delivered: with 'no' send the command again, else check the scene first.",
+    ERR_POOL_CONNECT: ABSENT,
+    ERR_POOL_ENDPOINT_DOWN: ABSENT,
+    ERR_POOL_PROTOCOL: 'Check what listens on that port: the message shows what it answered.',
+    ERR_POOL_REPLY_TOO_LARGE: 'Ask for less, or let Blender write to a file instead.',
   },
 }
 

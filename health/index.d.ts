@@ -14,9 +14,9 @@ export interface Verdict {
 
 /** What can be reported on: a pool, or anything that stands in for one. */
 export interface HealthSource<Health extends Verdict = Verdict> {
-  readonly name?: string
+  readonly name?: string | undefined
   /** A reporter stops by itself once this is `'closed'`. */
-  readonly state?: string
+  readonly state?: string | undefined
   checkHealth(): Promise<Health>
 }
 
@@ -69,13 +69,13 @@ export interface HealthReporterEvents<Health extends Verdict = Verdict> {
 
 export interface HealthReporterOptions<Health extends Verdict = Verdict> {
   /** From the beginning of one round to the next. Default: 300 000, five minutes. */
-  intervalMs?: number
+  intervalMs?: number | undefined
   /** A check that takes longer has failed; what it says later is not told. Default: 60 000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** Whether the first round comes at once. Default: true. */
-  immediate?: boolean
+  immediate?: boolean | undefined
   /** Whether the reporter keeps the process alive. Default: false. */
-  ref?: boolean
+  ref?: boolean | undefined
   /** A listener of `'report'`. */
   onReport?: ((report: ServerReport<Health>) => void) | undefined
   /** Aborting stops the reporter. */
@@ -155,9 +155,9 @@ export interface ShutdownContext {
 
 export interface ShutdownHandlerOptions {
   /** How long the others wait for it. Default: 5 000. */
-  deadlineMs?: number
+  deadlineMs?: number | undefined
   /** -1 000 to 1 000, lower ones first; equal ones last registered first. Default: 0. */
-  order?: number
+  order?: number | undefined
 }
 
 /** What became of one handler. */
@@ -186,32 +186,32 @@ export interface ShutdownEvents {
 
 /** What can be closed: a pool, or anything that stands in for one. */
 export interface ClosablePool {
-  readonly name?: string
+  readonly name?: string | undefined
   close(options: { timeoutMs?: number; force?: boolean }): Promise<unknown>
 }
 
 export interface RegisterPoolOptions {
   /** In the report. Default: the pool's name. */
-  name?: string
+  name?: string | undefined
   /** How long held connections and running commands may finish. Default: 5 000. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
   /** As a handler's. */
-  order?: number
+  order?: number | undefined
   /** Stopped before the pool is closed. */
-  reporters?: ReadonlyArray<{ stop(): void }>
+  reporters?: ReadonlyArray<{ stop(): void }> | undefined
 }
 
 export interface SignalHandlersOptions {
   /** Default: `['SIGINT', 'SIGTERM']`. */
-  signals?: readonly NodeJS.Signals[]
+  signals?: readonly NodeJS.Signals[] | undefined
   /**
    * Whether the process is ended after the shutdown: with `process.exitCode` (else 0) when every handler was
    * done in time, with 1 otherwise, with 128 + the signal's number when the signal came again. With false the
    * program ends by itself, and a signal that comes again does what it does without listeners. Default: true.
    */
-  exit?: boolean
+  exit?: boolean | undefined
   /** A signal that comes so soon after the first is the same one: npm may pass on what came anyway. Default: 500. */
-  repeatMs?: number
+  repeatMs?: number | undefined
 }
 
 /**
@@ -220,7 +220,7 @@ export interface SignalHandlersOptions {
  */
 export class ShutdownRegistry extends EventEmitter<ShutdownEvents> {
   /** @param options `deadlineMs`: for all handlers together. Default: 10 000. */
-  constructor(options?: { deadlineMs?: number })
+  constructor(options?: { deadlineMs?: number | undefined })
   /**
    * @returns takes the handler back
    * @throws `ERR_POOL_CLOSED` when the shutdown is over

@@ -10,6 +10,7 @@
  * @property {number} checked how often it was looked at; 0: it could not be
  * @property {number} failures
  * @property {string[]} examples of what was found, the first few
+ * @property {string} [unmade] why it could not be made
  */
 
 const TITLES = {
@@ -52,6 +53,12 @@ class Checks {
     if (check.examples.length === EXAMPLES) return
     const example = found()
     if (!check.examples.includes(example)) check.examples.push(example)
+  }
+
+  /** It could not be made. @param {CheckName} name @param {string} why */
+  leave(name, why) {
+    const check = /** @type {Check} */ (this.#checks.get(name))
+    check.unmade = why
   }
 
   /** @returns {Check[]} */

@@ -4,6 +4,7 @@
 // finds out what they speak, how a mark comes back from them and how long an answer takes when nobody is waiting.
 
 const { ConnectionPool } = require('..')
+const { absenceOf } = require('./presence')
 const { SimulatorProcess } = require('./simulator-process')
 const { ROWS, Speech, WAYS } = require('./speech')
 
@@ -23,6 +24,8 @@ const CALIBRATION_MS = 2000
  *   gives the pool's options for a scenario
  * @property {() => Promise<ServerFigures | null>} figures of the server, of the scenario that was opened last; null:
  *   it cannot be asked
+ * @property {(ms: number) => Promise<import('./presence').Absence | null>} absence whether nobody answers any more,
+ *   within so many milliseconds
  * @property {() => Promise<void>} stop ends what was started, and nothing else
  */
 
@@ -66,6 +69,7 @@ async function given({ endpoints, dialect, allowRemote }, signal) {
       plainMs,
       open: async () => options(speaks),
       figures: async () => null,
+      absence: (ms) => absenceOf(options(speaks), speech, ms),
       stop: async () => {},
     }
   } finally {
@@ -84,11 +88,14 @@ function withPort(address, dialect) {
 async function simulated({ dialect, seed }, signal) {
   const speaks = /** @type {import('..').DialectName} */ (dialect === 'auto' ? 'worker' : dialect)
   const child = new SimulatorProcess()
+  /** @type {Partial<import('..').PoolOptions>} */
+  let current = {}
   /** @param {{ simulator?: object, faults?: object[] }} scenario */
   const open = async ({ simulator = {}, faults = [] }) => {
     const options = { dialect: speaks, seed, beatMs: 2, ...simulator }
     const { address } = await child.ask('start', { options, faults })
-    return { endpoints: address, dialect: speaks }
+    current = { endpoints: address, dialect: speaks }
+    return current
   }
   try {
     const pool = new ConnectionPool({ ...(await open({})), maxConnections: 1 })
@@ -101,6 +108,7 @@ async function simulated({ dialect, seed }, signal) {
       plainMs,
       open,
       figures: () => child.ask('figures'),
+      absence: (ms) => absenceOf(current, speech, ms),
       stop: () => child.stop(),
     }
   } catch (error) {

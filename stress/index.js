@@ -12,6 +12,8 @@ const { reportOf } = require('./report')
 const { runSession } = require('./session')
 
 const EXIT_CODES = { good: 0, warning: 1, bad: 3 }
+/** Of a run that could not take place, or not to its end. */
+const NOT_RUN = 4
 const SIGNALS = /** @type {const} */ ({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 })
 
 /** @param {Record<string, any>} values @returns {Promise<number>} the exit code */
@@ -29,7 +31,8 @@ async function run(values) {
     )
     const around = { signal: interruption.signal, watch: progress }
     const result = await runSession(settings, endpoint, around)
-    const exitCode = interruption.code ?? EXIT_CODES[result.verdict ?? 'good']
+    const ended = result.away ? NOT_RUN : EXIT_CODES[result.verdict ?? 'good']
+    const exitCode = interruption.code ?? ended
     const full = { ...result, exitCode }
     await handOut(full, output, progress)
     return exitCode
@@ -101,13 +104,14 @@ function explained(error) {
  * @param {Progress} progress
  */
 async function handOut(result, { report, json }, progress) {
-  const { verdict, interrupted, scenarios } = result
+  const { verdict, ended, away } = result
   progress.close()
   if (report !== null) await fs.writeFile(report, reportOf(result))
   if (json !== null && json !== '-') await fs.writeFile(json, `${JSON.stringify(result)}\n`)
-  const words = verdict === null ? 'nothing was measured' : verdict
-  const part = interrupted ? ` (interrupted after ${scenarios.length} scenarios)` : ''
-  const line = `Verdict: ${words}${part}.${report === null ? '' : ` Report: ${report}`}`
+  const soFar = ended !== null && verdict !== 'bad' ? ' so far' : ''
+  const words = verdict === null ? 'none, nothing was played to its end' : `${verdict}${soFar}`
+  const line = `Verdict: ${words}${ended === null ? '' : ` (${ended})`}.${report === null ? '' : ` Report: ${report}`}`
+  if (away !== null) progress.say(away)
   if (json !== '-') {
     process.stdout.write(`${line}\n`)
     return

@@ -9,6 +9,7 @@ const { Line } = require('./line')
 const { Recorder } = require('./recorder')
 const { Referee } = require('./referee')
 const { judge } = require('./verdict')
+const { untilDone } = require('./watchdog')
 const { Workload } = require('./workload')
 
 const ACQUIRE_MS = 5000
@@ -70,17 +71,25 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
   const work = new Workload({ pool, recorder, referee, line, speech, signal })
   watch.during(recorder, pool)
 
-  const stuck = await untilDone(scenario.run(work, room), { recorder, pool, signal, stuckMs })
+  const ending = await untilDone(scenario.run(work, room), { recorder, pool, signal, stuckMs })
+  const { pending } = referee
   work.end()
   const durationMs = recorder.now()
   recorder.endSamples(() => referee.look())
   const interrupted = signal.aborted
   const stats = pool.stats()
+  const stuck = ending?.how === 'stuck'
   // What was cut off in the middle is not at rest, and says nothing about slots that were lost.
-  if (!interrupted) await referee.finish()
-  const server = await endpoint.figures()
-  if (server && !interrupted) referee.compare(server, work.answered)
+  if (!interrupted && !stuck) await referee.finish()
   await pool.close({ force: true })
+  // Asked when the pool has let go of it: some serve one connection at a time.
+  const doubtful = !interrupted && (ending !== null || referee.doubtful)
+  const absence = doubtful ? await endpoint.absence(Math.min(stuckMs, COMMAND_MS)) : null
+  if (!interrupted) referee.judgeSlots(absence === null)
+  // Nothing ran out of time either, and Blender answers: whoever waits has been forgotten.
+  if (stuck && ending.still && absence === null) referee.settled(pending)
+  const server = absence === null ? await endpoint.figures() : null
+  if (server && !interrupted) referee.compare(server, work.answered)
   const checks = referee.end()
   const figures = figuresOf(recorder, durationMs)
   const timed = scenario.timed !== false
@@ -92,6 +101,7 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
     )
   }
   const { findings } = work
+  const told = explain(ending, absence)
   return {
     name: scenario.name,
     mode: scenario.mode,
@@ -99,13 +109,22 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
     shows: scenario.shows,
     timed,
     interrupted,
+    away: absence && whyAway(absence, ending),
     maxConnections: max,
-    verdict: judge({ figures, checks, findings, timed, ...(stuck && { stuck }) }),
+    verdict: judge({
+      figures,
+      checks,
+      findings,
+      timed,
+      cut: interrupted,
+      ...(told && { [absence ? 'away' : 'stuck']: told }),
+    }),
     figures,
     checks,
     samples: recorder.samples,
     notes: recorder.notes,
     pool: {
+      opened: recorder.opened,
       created: stats.created,
       closed: stats.closed,
       waitMs: stats.waitMs,
@@ -117,6 +136,29 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
 }
 
 /**
+ * Why a scenario did not come to its end, or what is to be known of how it did.
+ * @param {import('./watchdog').Ending | null} ending
+ * @param {import('./presence').Absence | null} absence
+ */
+function explain(ending, absence) {
+  if (absence !== null && !absence.silent) return `Blender went away: ${absence.cause}.`
+  const silent = 'Blender took a command and does not answer'
+  if (ending === null) return absence && `${silent} any more.`
+  if (ending.how === 'brokeOff') return absence ? `${silent}. ${ending.text}` : ending.text
+  if (absence) return `${ending.text}: ${silent}. Given up.`
+  const why = ending.still ? 'nothing ended, though Blender answers' : 'every call ran out of time'
+  return `${ending.text}: ${why}. Given up.`
+}
+
+/**
+ * @param {import('./presence').Absence} absence
+ * @param {import('./watchdog').Ending | null} ending
+ */
+function whyAway({ silent, cause }, ending) {
+  return { silent, cause: silent && ending ? ending.text.replace('No ', 'no ') : cause }
+}
+
+/**
  * How many operations can be served at the same time.
  * @param {import('..').ConnectionPool} pool
  * @param {number} max
@@ -125,38 +167,6 @@ async function play(scenario, room, endpoint, { signal, watch, parts = {} }) {
 function placesOf(pool, max, inFlight) {
   const places = pool.endpoints().reduce((sum, one) => sum + Math.min(one.max, inFlight), 0)
   return Math.min(max, places)
-}
-
-/**
- * Waits for a scenario, but not for ever: after an interruption its commands are cut, and when nothing ends any
- * more it is left behind.
- * @param {Promise<void>} running
- * @param {{ recorder: Recorder, pool: import('..').ConnectionPool, signal: AbortSignal, stuckMs: number }} around
- * @returns {Promise<string | undefined>} why it was given up
- */
-async function untilDone(running, { recorder, pool, signal, stuckMs }) {
-  /** @type {NodeJS.Timeout | undefined} */
-  let timer
-  let seen = -1
-  const cut = () => void pool.close({ force: true }).catch(() => {})
-  signal.addEventListener('abort', cut)
-  if (signal.aborted) cut()
-  const stuck = new Promise((resolve) => {
-    timer = setInterval(() => {
-      if (recorder.done === seen) resolve(`Nothing ended for ${stuckMs} ms; it was given up.`)
-      seen = recorder.done
-    }, stuckMs)
-  })
-  try {
-    return /** @type {string | undefined} */ (
-      await Promise.race([running.then(() => undefined), stuck])
-    )
-  } catch (error) {
-    if (!signal.aborted) return `It broke off: ${error instanceof Error ? error.message : error}.`
-  } finally {
-    clearInterval(timer)
-    signal.removeEventListener('abort', cut)
-  }
 }
 
 module.exports = { play }

@@ -72,17 +72,20 @@ class Progress {
   }
 
   /** @param {import('./play').Played} played */
-  end({ title, verdict, figures, timed }) {
+  end({ title, verdict, figures, timed, interrupted, checks }) {
     this.#stop()
     const { operations, ownMeanMs, latency } = figures
     const own = timed ? `own ${ownMeanMs.toFixed(2)} ms` : ''
     const counts = `${operations} operations, ${Math.round(figures.operationsPerSecond)}/s`
     const line = `${title.padEnd(26)} ${counts.padEnd(28)} ${own.padEnd(13)} p99 ${latency.answer.p99.toFixed(1)} ms`
-    this.note(`  ${this.sign(verdict.level)} ${line}`)
+    this.note(`  ${this.sign(verdict.level)} ${line}${interrupted ? '  interrupted' : ''}`)
     for (const { level, text, advice } of verdict.reasons) {
       if (level === 'good') continue
       this.note(`      ${this.ink(COLORS[level], text)}`)
       if (advice) this.note(`      ${advice}`)
+    }
+    for (const { title: check, unmade } of checks) {
+      if (unmade) this.note(`      – ${check.split(':')[0]}: ${unmade}`)
     }
   }
 

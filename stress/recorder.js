@@ -3,6 +3,8 @@
 // What happened in one scenario, as it happened: every operation with its moments, a sample of the pool's state
 // now and then, and what the pool told. Times are milliseconds since the scenario began. It judges nothing.
 
+const { TIMEOUTS, UNREACHABLE } = require('./presence')
+
 /**
  * @typedef {object} Operation
  * @property {'execute' | 'hold'} kind
@@ -30,7 +32,6 @@
  * @property {number} done operations ended so far
  */
 
-const TIMEOUTS = new Set(['ERR_POOL_ACQUIRE_TIMEOUT', 'ERR_POOL_COMMAND_TIMEOUT'])
 const SAMPLE_MS = 10
 const MOST_SAMPLES = 600
 const MOST_NOTES = 100
@@ -60,8 +61,12 @@ class Recorder {
   /** What the pool told, once a kind and message. @type {{ at: number, event: string, text: string, count: number }[]} */
   notes = []
   done = 0
+  /** Of those, the ones that somebody answered, if only with an error. */
+  progress = 0
   failed = 0
   expected = 0
+  /** Connections that were there to be used; an attempt that failed is none. */
+  opened = 0
 
   now() {
     return performance.now() - this.#began
@@ -71,6 +76,9 @@ class Recorder {
   watch(pool) {
     /** @type {Map<number, Operation>} */
     const served = new Map()
+    pool.on('connectionReady', () => {
+      this.opened++
+    })
     pool.on('connectionCheckedOut', ({ connectionId }) => {
       const [next] = this.#unserved
       if (next === undefined) return
@@ -146,6 +154,7 @@ class Recorder {
     operation.outcome = outcome
     if (code !== undefined) operation.code = code
     this.done++
+    if (outcome === 'ok' || (outcome === 'failed' && !UNREACHABLE.has(code ?? ''))) this.progress++
     // What failed may never have been served; of what succeeded, the pool is about to tell.
     if (outcome !== 'ok') this.#unserved.delete(operation)
     if (outcome === 'failed' || outcome === 'timeout') this.failed++

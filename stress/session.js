@@ -50,6 +50,7 @@ async function runSession(settings, endpoint, around) {
     const one = await play(scenario, room, endpoint, around)
     played.push(one)
     around.watch.end(one)
+    if (one.away) break
   }
   return {
     tool: 'blender-pool stress',
@@ -71,10 +72,34 @@ async function runSession(settings, endpoint, around) {
       plainMs: endpoint.plainMs,
       marks: endpoint.speech.way,
     },
-    interrupted: around.signal.aborted,
+    planned: scenarios.length,
+    ...cutShort(scenarios.length, played, endpoint, around.signal),
     verdict: worst(played.map(({ verdict }) => verdict.level)),
     scenarios: played,
   }
+}
+
+/**
+ * Where a run that did not play everything ended. The scenario that was cut does not count as played.
+ * @param {number} planned
+ * @param {import('./play').Played[]} played
+ * @param {import('./endpoint').Endpoint} endpoint
+ * @param {AbortSignal} signal
+ */
+function cutShort(planned, played, { kind, title }, signal) {
+  const whole = played.filter(({ interrupted, away }) => !interrupted && !away).length
+  const interrupted = signal.aborted && whole < planned
+  const where = `in scenario ${whole + 1} of ${planned}`
+  const away = played.at(-1)?.away
+  if (!away)
+    return { interrupted, whole, ended: interrupted ? `interrupted ${where}` : null, away: null }
+  const who = kind === 'given' ? `Blender at ${title}` : 'The simulated Blender'
+  const what = away.silent ? 'stopped answering' : 'went away'
+  const left = planned - whole - 1
+  const rest =
+    left === 0 ? '' : ` The remaining ${left === 1 ? 'one was' : `${left} were`} not played.`
+  const again = `${who} ${what} ${where} (${away.cause}).${rest} Start it again.`
+  return { interrupted, whole, ended: `Blender ${what} ${where}`, away: again }
 }
 
 module.exports = { runSession }

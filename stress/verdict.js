@@ -6,7 +6,7 @@
 const { LATE_MS } = require('./figures')
 
 /** @typedef {'good' | 'warning' | 'bad'} Level */
-/** @typedef {'success' | 'timeouts' | 'own' | 'late' | 'burst' | 'check' | 'finding' | 'stuck'} About */
+/** @typedef {'success' | 'timeouts' | 'own' | 'late' | 'burst' | 'check' | 'finding' | 'stuck' | 'away'} About */
 /** @typedef {{ about: About, level: Level, text: string, advice?: string }} Reason */
 /** @typedef {{ level: Level | null, reasons: Reason[] }} Verdict null: nothing was measured */
 
@@ -28,6 +28,7 @@ const ADVICE = {
   late: 'See at which moments in the timeline: connections being opened, or an event loop that stood still.',
   burst: 'One cause, most of the time: a Blender that restarted, or a connection that was cut.',
   check: 'This is a defect of the pool: report it, with this report.',
+  away: 'Start Blender again, and then this.',
   stuck: 'Somebody waits for what never comes; the race checks say for what.',
 }
 
@@ -44,9 +45,17 @@ function worst(levels) {
  * @param {Reason[]} measured.findings the scenario's own
  * @param {boolean} measured.timed whether its times are judged
  * @param {string} [measured.stuck] why it was given up
+ * @param {string} [measured.away] how it was found that Blender is not there any more
+ * @param {boolean} [measured.cut] whether it was interrupted
  * @returns {Verdict}
  */
-function judge({ figures, checks, findings, timed, stuck }) {
+function judge({ figures, checks, findings, timed, stuck, away, cut = false }) {
+  if (away || cut) {
+    // Half a scenario says nothing of the load; a promise that was broken stays broken.
+    const broken = checks.filter(({ failures }) => failures > 0).map(ofCheck)
+    const gone = away ? [reason('away', 'warning', away)] : []
+    return { level: broken.length > 0 ? 'bad' : null, reasons: [...broken, ...gone] }
+  }
   const reasons = [
     ...(stuck ? [reason('stuck', 'bad', stuck)] : []),
     ...checks.filter(({ failures }) => failures > 0).map(ofCheck),

@@ -73,6 +73,17 @@ class Workload {
     return this.#speech.perRequest
   }
 
+  /** Connections that were opened until now. */
+  get opened() {
+    return this.#recorder.opened
+  }
+
+  /** Those of them that were closed because they had served their uses or their time. */
+  get spent() {
+    const { uses, lifetime } = this.pool.stats().closed
+    return uses + lifetime
+  }
+
   get referee() {
     return this.#referee
   }

@@ -10,6 +10,7 @@ import {
   type PoolOptions,
   type PoolStats,
   type Reply,
+  type SuccessReply,
 } from '../../index.js'
 
 type Equal<A, B> =
@@ -54,6 +55,22 @@ export async function commands(signal: AbortSignal) {
 
   const typed = await pool.execute<{ objects: string[] }>('get_scene_info')
   expect<Equal<typeof typed.result, { objects: string[] } | undefined>>()
+  // @ts-expect-error it may be an error
+  typed.result.objects
+  if (typed.success) typed.result.objects.length
+  if (typed.status === 'success') typed.result.objects.length
+  else expect<Equal<typeof typed.message, string | undefined>>()
+
+  const sure = await pool.execute<{ objects: string[] }>('get_scene_info', { rejectOnError: true })
+  expect<Equal<typeof sure, SuccessReply<{ objects: string[] }>>>()
+  const held = await pool.use((connection) =>
+    connection.execute<{ n: number }>('count', { rejectOnError: true, timeoutMs: 5 }),
+  )
+  expect<Equal<typeof held.result.n, number>>()
+  const judged = await pool.execute('get_scene_info', { rejectOnError: Math.random() > 0.5 })
+  expect<Equal<typeof judged, Reply>>()
+  // Without a word on what it is, it is anything, as ever.
+  judged.result.objects.length
 
   const raw = await pool.execute('get_scene_info', { raw: true })
   expect<Equal<typeof raw, Buffer>>()

@@ -12,35 +12,50 @@ const SENTENCES = {
   good: 'Nothing was lost, mixed up or late: the pool bears this load.',
   warning: 'The pool bears this load, but not without trouble; see the scenarios that are marked.',
   bad: 'Something is wrong; see the scenarios that are marked.',
-  none: 'The run was interrupted before anything was measured.',
+}
+
+/** Of a run that was not played to its end, which says nothing of the whole load. */
+const SO_FAR = {
+  good: 'Nothing was wrong in what was played to its end, which was not everything.',
+  warning: 'There was trouble in what was played; see the scenarios that are marked.',
+  bad: SENTENCES.bad,
+  none: 'No scenario was played to its end.',
+}
+
+/** @param {Result} result */
+function sentence({ verdict, ended, away }) {
+  if (ended === null) return verdict === null ? SO_FAR.none : SENTENCES[verdict]
+  const why = away ?? `The run was ${ended}.`
+  return `${SO_FAR[verdict ?? 'none']} ${escaped(why)}`
 }
 
 /** @param {Result} result @returns {string} */
 function reportOf(result) {
-  const { verdict, scenarios, interrupted } = result
-  const cut = interrupted ? ` The run was interrupted after ${scenarios.length} scenarios.` : ''
+  const { verdict, scenarios, ended } = result
+  const soFar = ended !== null && verdict !== null && verdict !== 'bad' ? ' so far' : ''
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>blender-pool stress: ${verdict ?? 'interrupted'}</title>
+<title>blender-pool stress: ${verdict ? `${verdict}${soFar}` : 'not measured'}</title>
 <style>${STYLE}</style>
 </head>
 <body>
 <main>
 <header class="card">
-<div class="head"><h1>blender-pool stress</h1>${badge(verdict, 'big')}</div>
-<p class="lead">${SENTENCES[verdict ?? 'none']}${cut}</p>
+<div class="head"><h1>blender-pool stress</h1>${badge(verdict, 'big', soFar)}</div>
+<p class="lead">${sentence(result)}</p>
 ${standsOut(result)}
 ${facts(result)}
 </header>
 <section class="card">
 <h2>All scenarios</h2>
+<p class="lead"><a href="#columns">What do these columns mean?</a></p>
 ${overview(result)}
 </section>
 ${scenarios.map(scenarioSection).join('\n')}
-<footer>
+<footer id="columns">
 <p><b>Three times for each operation.</b> The <i>whole call</i> is what its caller waited. Part of that is the line:
 callers who ask for more than there is have to wait, and that says something about the load, not about the pool. What is
 left counts <i>from its turn on</i>, which comes when a place falls free in an ideal line beside the pool. From that,

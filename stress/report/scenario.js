@@ -26,9 +26,9 @@ const STATES = /** @type {const} */ ([
 /** @param {number} ms */
 const ms = (ms) => `${figure(Number(ms.toPrecision(3)))} <small>ms</small>`
 
-/** @param {import('../verdict').Level | null} level @param {string} [size] */
-function badge(level, size = '') {
-  return `<span class="badge ${size} ${level ?? 'none'}">${level ?? 'not measured'}</span>`
+/** @param {import('../verdict').Level | null} level @param {string} [size] @param {string} [more] */
+function badge(level, size = '', more = '') {
+  return `<span class="badge ${size} ${level ?? 'none'}">${level ?? 'not measured'}${more}</span>`
 }
 
 /** @param {Played} played */
@@ -71,7 +71,7 @@ function figures({ figures: all, pool, timed, maxConnections }) {
     ['Long waits, > 100 ms', `${all.longWaits}`],
     ['Pool exhausted', `${figure(all.exhaustedPercent)} <small>% of samples</small>`],
     ['Gave up on purpose', `${all.gaveUp}`],
-    ['Opened', `${pool.created} <small>at most ${maxConnections} at a time</small>`],
+    ['Opened', `${pool.opened} <small>at most ${maxConnections} at a time</small>`],
   ]
   const cells = rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`)
   return `<dl class="figures">${cells.join('')}</dl>`
@@ -185,18 +185,20 @@ function throughput(samples) {
 
 /** @param {Played} played */
 function checks({ checks: all, interrupted, server }) {
-  const rows = all.map(({ name, title, checked, failures, examples }) => {
+  const rows = all.map(({ name, title, checked, failures, examples, unmade }) => {
     const level = failures > 0 ? 'bad' : checked > 0 ? 'good' : 'none'
     const often =
       failures > 0
         ? `${failures} of ${checked} failed`
         : checked > 0
           ? `${checked} ×`
-          : interrupted
-            ? 'not reached'
-            : server === null && AT_THE_SERVER.has(name)
-              ? 'only a simulator can be asked'
-              : 'not in this scenario'
+          : unmade
+            ? escaped(unmade)
+            : interrupted
+              ? 'not reached'
+              : server === null && AT_THE_SERVER.has(name)
+                ? 'only a simulator can be asked'
+                : 'not in this scenario'
     const seen = examples.map((example) => `<code>${escaped(example)}</code>`).join('')
     return `<li class="${level}"><span class="what">${escaped(title)}</span> <span class="soft">${often}</span>${seen}</li>`
   })

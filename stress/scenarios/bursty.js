@@ -21,12 +21,14 @@ module.exports = {
       if (burst < BURSTS - 1) await work.pause(PAUSE_MS)
     }
     if (work.perRequest || work.over) return
-    const { created, closed } = work.pool.stats()
-    const text = `${created} connections served ${BURSTS} bursts; ${connections} are allowed.`
+    const opened = work.opened - work.spent
+    const spent = work.spent > 0 ? `, beside ${work.spent} in place of spent ones` : ''
+    const { closed } = work.pool.stats()
+    const text = `${opened} connections served ${BURSTS} bursts; ${connections} are allowed${spent}.`
     const advice =
       closed.error > 0
         ? 'Connections broke off, and were opened anew: see the events and what Blender says.'
         : 'Raise idleTimeoutMs, or set minConnections to 20–30 % of the maximum.'
-    work.find(created <= connections ? 'good' : 'warning', text, advice)
+    work.find(opened <= connections ? 'good' : 'warning', text, advice)
   },
 }

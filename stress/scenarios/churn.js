@@ -23,9 +23,9 @@ module.exports = {
       const end = chance < 0.05 ? 'discard' : chance < 0.1 ? 'recycle' : 'release'
       return work.hold(({ say }) => say(), { end })
     })
-    const { created, closed } = work.pool.stats()
+    const { closed } = work.pool.stats()
     const reasons = Object.entries(closed).filter(([, count]) => count > 0)
     const told = reasons.map(([reason, count]) => `${count} ${reason}`).join(', ')
-    work.find('good', `${created} connections were opened; closed: ${told || 'none'}.`)
+    work.find('good', `${work.opened} connections were opened; closed: ${told || 'none'}.`)
   },
 }

@@ -14,11 +14,12 @@ module.exports = {
   async run(work, { callers, connections, operations }) {
     const all = Math.max(callers, operations)
     await work.share(all, all, () => work.execute())
-    const { created } = work.pool.stats()
     if (work.perRequest || work.over) return
-    const text = `${created} connections were opened for ${all} calls; ${connections} are allowed.`
+    const opened = work.opened - work.spent
+    const spent = work.spent > 0 ? `, beside ${work.spent} in place of spent ones` : ''
+    const text = `${opened} connections were opened for ${all} calls; ${connections} are allowed${spent}.`
     const advice =
       'Connections broke off, and were opened anew: see the events and what Blender says.'
-    work.find(created <= connections ? 'good' : 'warning', text, advice)
+    work.find(opened <= connections ? 'good' : 'warning', text, advice)
   },
 }
