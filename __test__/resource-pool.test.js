@@ -54,7 +54,7 @@ describe('the options', () => {
   })
 
   test('of a call that choose an endpoint are unknown here, and no list has them', async () => {
-    const pool = new ResourcePool({ create: () => ({}) })
+    const pool = workshop().open()
     const calls = [
       ['acquire', (options) => pool.acquire(options)],
       ['acquire', (options) => pool.use(() => {}, options)],
