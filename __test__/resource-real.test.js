@@ -115,6 +115,8 @@ test('clients whose server was restarted are found out by validate, and replaced
     minConnections: 2,
   })
   await pool.warm()
+  // A client is connected before its server has met it.
+  await eventually(() => server.sockets.size === 2)
   for (const socket of server.sockets) socket.destroy()
   let closed = 0
   pool.on('connectionClosed', ({ reason }) => {
