@@ -9,7 +9,7 @@ const {
   getConnectionPool,
 } = require('blender-pool/compat/connection-pool')
 const { PoolError } = require('..')
-const { outcome, turn } = require('./support/arena')
+const { eventually, outcome, turn } = require('./support/arena')
 const { busy, environment, oldPool, warnings } = require('./support/compat')
 const { afterwards, closedPort, rawServer, simulator } = require('./support/stage')
 
@@ -98,6 +98,8 @@ describe('connections', () => {
     const pool = oldPool(server, { maxConnections: 1 })
     const lost = await pool.acquire()
     await server.restart()
+    // Nobody knows before the news of it has come.
+    await eventually(() => pool.getStats().totalConnections === 0)
     await pool.release(lost)
     expect(lost.inUse).toBe(false)
     const next = await pool.acquire()
@@ -256,6 +258,7 @@ describe('trouble', () => {
     const replies = await Promise.all(numbers(20).map((n) => pool.execute('echo', { n })))
     expect(replies.map(({ result }) => result.n)).toEqual(numbers(20))
     await server.restart()
+    await eventually(() => pool.getStats().totalConnections === 0)
     expect(await pool.execute('ping')).toMatchObject({ status: 'success' })
   })
 
