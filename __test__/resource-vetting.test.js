@@ -103,6 +103,27 @@ test('several callers have as many validated at the same time', async () => {
   expect([...seen.validated].sort()).toEqual([1, 2, 3])
 })
 
+test('who waits for one in the making gets one that comes back, once it is validated', async () => {
+  const verdict = latch()
+  let making = 0
+  const { pool, seen } = shop({
+    maxConnections: 2,
+    // Nobody is served by waiting for the other.
+    connectTimeoutMs: 2 ** 31 - 1,
+    create: () => (++making === 1 ? 'first' : new Promise(() => {})),
+  })
+  const broken = pool.use(async () => {
+    await verdict.opened
+    throw new Error('it broke in my hands')
+  })
+  const waiting = pool.use(({ resource }) => resource)
+  while (making < 2) await new Promise((resolve) => setImmediate(resolve))
+  verdict.open()
+  await expect(broken).rejects.toThrow('it broke in my hands')
+  expect(await waiting).toBe('first')
+  expect(seen.validated).toEqual(['first'])
+})
+
 test('a validate that hangs keeps its caller for healthCheckTimeoutMs, and no longer', async () => {
   const { pool, seen } = shop({
     healthCheckTimeoutMs: 20,

@@ -80,8 +80,9 @@ impl<F: Face> Core<F> {
                         continue;
                     }
                     if kind == Kind::Hold && self.is_to_be_vetted(slot, now) {
-                        // One for each who waits, and no more.
-                        if self.coming() >= self.waiting() {
+                        // One for each who waits, whatever is being opened for them: that may take
+                        // longer, or come to nothing.
+                        if self.vetting() >= self.waiting() {
                             break;
                         }
                         self.vet(slot, now, fx);

@@ -21,6 +21,11 @@ impl<F: Face> Core<F> {
         slot.doubted || now > slot.used_at.max(slot.answered_at) + trusted
     }
 
+    /// How many are checked because somebody waits.
+    pub(super) fn vetting(&self) -> usize {
+        self.endpoints.iter().map(|endpoint| endpoint.vetting).sum()
+    }
+
     /// Checks an idle slot, or one that was let go of a moment ago, for who waits for it.
     pub(super) fn vet(&mut self, at: u32, now: Instant, fx: &mut Effects<F>) {
         if self.freed.is_some_and(|freed| freed.slot == at) {
