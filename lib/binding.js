@@ -29,7 +29,7 @@
  * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean, priority: number, affinity: string | null) => any} execute
  * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null, waitedMs: number) => any} acquire
  * @property {(clockMs: number) => ArrayBuffer | null} makeShelf The memory that shelf.js works on; null: none here.
- * @property {(slot: number) => LeaseArray | null} holdInHand What was taken from the shelf; null: it is lost already.
+ * @property {(slot: number) => any} holdInHand What was taken from the shelf; null: it is lost already.
  * @property {() => number[]} sendOutside Who waits there waits here from now on: the ticket and how many ms it has been
  *   waiting, of each, oldest first. No entries will come for them.
  * @property {(endpoint: number, affinity: string | null) => any} tryAcquire
