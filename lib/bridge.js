@@ -172,7 +172,7 @@ class Bridge {
   }
 
   /**
-   * What was taken, or was passed on, here.
+   * What was taken here.
    * @param {number} slot
    * @param {number} generation
    */
@@ -181,8 +181,11 @@ class Bridge {
     let content = this.#contents[slot]
     if (content === undefined || (content.connectionId | 0) !== shelf.idOf(slot)) {
       const array = this.#native.holdInHand(slot)
-      // It was lost the moment it was taken.
-      if (array === null || array[1] !== generation) return null
+      if (array === null || array[1] !== generation) {
+        // It was lost the moment it was taken, and nobody else will let go of it.
+        this.#native.release(slot, generation)
+        return null
+      }
       content = this.contentOf(array)
     }
     return this.#hand(new Lease(this, content, slot, generation, shelf.useCount(slot)))
@@ -201,7 +204,10 @@ class Bridge {
     const { length } = this.#arrivals
     if (length === 0) return shelf.putBack(slot, generation, since)
     if (!shelf.passOn(slot, generation, since, length)) return false
-    this.#arrivals.next().resolve(this.#lendOwn(slot, generation))
+    // What its holder has had in hand is known, even if it is lost and replaced in this very moment.
+    const content = /** @type {Content} */ (this.#contents[slot])
+    const useCount = shelf.useCount(slot)
+    this.#arrivals.next().resolve(this.#hand(new Lease(this, content, slot, generation, useCount)))
     return true
   }
 
@@ -225,6 +231,8 @@ class Bridge {
       const ticket = this.outbox.recall(waiting[at])
       this.#arrivals.add({ resolve: (lent) => ticket.serve(lent), since: now - waiting[at + 1] })
     }
+    // Native code may have got something to give after it sent them, and seen nobody waiting here.
+    this.comeForThem()
   }
 
   /** There may be something for those who wait here, on the shelf or in native code. */

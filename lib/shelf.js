@@ -74,10 +74,10 @@ class Shelf {
     if (Atomics.compareExchange(words, word, seen, taken) !== seen) return false
     this.slot = slot
     this.generation = generation
+    words[at.taken]++
     // It stood still between two instructions while the slot was closed and opened again.
     if (words[at.generation + slot] !== generation && !this.#isOurs(slot)) return false
     words[at.uses + slot]++
-    words[at.taken]++
     return true
   }
 
@@ -127,7 +127,8 @@ class Shelf {
 
   /** Whether all there is to be had is in somebody's hand here: native code could do nothing for one more. */
   get isFull() {
-    const seen = this.#words[0]
+    // Not past `waiting`: an ordinary look may be taken before the count is seen.
+    const seen = Atomics.load(this.#words, 0)
     return seen >= 0 && (seen & FULL) !== 0
   }
 
