@@ -343,33 +343,64 @@ impl Shelf {
         if self.generation[slot as usize].load(Acquire) != generation {
             return Some(Err(Unsure));
         }
+        self.count_taken(slot);
+        Some(Ok(generation))
+    }
+
+    /// What was taken is held: known at once, or when the engine has said so.
+    pub fn count_taken(&self, slot: u32) {
         self.uses[slot as usize].fetch_add(1, AcqRel);
         self.taken.fetch_add(1, AcqRel);
-        Some(Ok(generation))
     }
 
     /// One more waits, or `-1`: one fewer. Says whether it may: the shelf is full.
     pub fn wait(&self, more: i32) -> bool {
         self.waiting.fetch_add(more as u32, SeqCst);
+        self.is_full()
+    }
+
+    /// Whether all there is to be had is in somebody's hand: the engine could do nothing for one more.
+    pub fn is_full(&self) -> bool {
         self.words[0].load(SeqCst) & (SHUT | FULL) == FULL
     }
 
     /// 2 → 1, by the holder of `generation`. `false`: the engine must be called.
     pub fn put_back(&self, slot: u32, generation: u32) -> bool {
         let (word, bit) = place(slot);
-        let seen = self.words[word].load(Acquire);
-        if seen & SHUT != 0
-            || Spot::at(seen, bit) != Spot::Hand
-            || self.generation[slot as usize].load(Acquire) != generation
-        {
-            return false;
-        }
+        let Some(seen) = self.seen_in_hand(slot, generation) else { return false };
         let back = seen ^ 3 << bit;
         let swapped = self.words[word].compare_exchange(seen, back, AcqRel, Relaxed).is_ok();
         if swapped {
             self.returned.fetch_add(1, AcqRel);
         }
         swapped
+    }
+
+    /// The holder of `generation` passes the slot on to the next who waits in JavaScript: it stays 2.
+    /// `false`: the engine must be called.
+    pub fn pass_on(&self, slot: u32, generation: u32) -> bool {
+        let passed = self.seen_in_hand(slot, generation).is_some();
+        if passed {
+            self.returned.fetch_add(1, AcqRel);
+            self.passed.fetch_add(1, AcqRel);
+            self.uses[slot as usize].fetch_add(1, AcqRel);
+        }
+        passed
+    }
+
+    /// Whether those who wait in the engine may as well wait in JavaScript.
+    pub fn is_offered(&self) -> bool {
+        self.words[0].load(SeqCst) & (SHUT | FULL) == SHUT | FULL
+    }
+
+    /// The slot's word, if it is open and the slot is in the hand of the holder of `generation`.
+    fn seen_in_hand(&self, slot: u32, generation: u32) -> Option<u32> {
+        let (word, bit) = place(slot);
+        let seen = self.words[word].load(Acquire);
+        (seen & SHUT == 0
+            && Spot::at(seen, bit) == Spot::Hand
+            && self.generation[slot as usize].load(Acquire) == generation)
+            .then_some(seen)
     }
 }
 
