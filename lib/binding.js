@@ -66,10 +66,9 @@
  * @property {(slot: number, generation: number) => void} doubt It is validated before the next holder gets it.
  *
  * Only of a Limiter:
- * @property {(ticket: number, priority: number) => any} permit An acquire, but that a permit granted on the spot is the
+ * @property {(ticket: number, priority: number, waitedMs: number, stays: boolean) => any} permit An acquire, but that a permit granted on the spot is the
  *   number `-1 - (slot * 2 ** 32 + generation)`.
- * @property {(slot: number, generation: number) => void} started What the permit was for runs; only where there is a
- *   rate, which counts it from this moment.
+ * @property {() => void} turnBack What a permit was for will never start; only where there is a rate.
  * @property {(reason: string) => void} turnAway Refuses all who wait.
  * @property {() => string} starts
  */

@@ -18,6 +18,7 @@ const { PoolError } = require('./pool-error')
 const { makeShelf } = require('./shelf')
 const { errors } = require('./tables')
 const { Thrown } = require('./thrown')
+const { turn } = require('./turn')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./lease').Content} Content */
@@ -60,11 +61,9 @@ class Bridge {
     }
     /** Idle slots that can be had without calling native code; null in a pool that must call each time. */
     this.#shelf = makeShelf(this.#native, values)
-    this.#arrivals = new Arrivals(
-      this.#shelf,
-      values.maxWaiting ?? Infinity,
-      this.#serve.bind(this),
-    )
+    const { acquireTimeoutMs } = values
+    const max = values.maxWaiting ?? Infinity
+    this.#arrivals = new Arrivals(this.#shelf, max, acquireTimeoutMs, this.#serve.bind(this))
     /** The endpoints' names; native code names one by its index. @type {readonly string[]} */
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
@@ -118,7 +117,9 @@ class Bridge {
       if (held !== null) return Promise.resolve(held)
       // Whoever is inside the work of a `use` is followed: see nesting.js.
       if (call === NONE && this.#arrivals.mayWait && !this.nesting?.isInside) {
-        return this.#arrivals.wait()
+        return new Promise((resolve) => {
+          this.#arrivals.add({ resolve, since: turn.at || turn.begin() })
+        })
       }
       this.#arrivals.flush()
       return this.#ask(call, 0, this.origins?.here(this.acquire))

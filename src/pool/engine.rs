@@ -409,6 +409,11 @@ impl<F: Face> Engine<F> {
         self.decide(|core, now, fx| core.started(lease, now, fx));
     }
 
+    /// What JavaScript was allowed to start, and has begun, will never start.
+    pub fn turn_back(&self) {
+        self.decide(|core, now, fx| core.turn_back(now, fx));
+    }
+
     /// Refuses all who wait for a slot with `fault`; nothing else changes.
     pub fn turn_away(&self, fault: Fault) {
         self.decide(|core, now, fx| core.turn_away(&fault, now, fx));

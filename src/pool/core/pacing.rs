@@ -33,10 +33,10 @@ impl<F: Face> Core<F> {
     /// A slot was granted to a holder. Without a limit nobody says when it starts: it does now.
     pub(super) fn goes_ahead(&mut self, at: u32, now: Instant) {
         if self.rate.is_limited() {
-            self.rate.go_ahead();
+            self.rate.go_ahead(1);
             self.slots[at as usize].ahead = true;
-        } else if self.settings.rate.is_some() {
-            self.rate.start(now);
+        } else if self.settings.rate.is_some() && !self.has_shelf() {
+            self.rate.start(now, 1);
         }
     }
 
@@ -46,7 +46,7 @@ impl<F: Face> Core<F> {
             return;
         }
         if std::mem::take(&mut self.slots[lease.slot as usize].ahead) {
-            self.rate.start(now);
+            self.rate.start(now, 1);
             self.serve(now, fx);
         }
     }
@@ -54,7 +54,7 @@ impl<F: Face> Core<F> {
     /// A slot leaves its holder; if that has not started, it never will.
     pub(super) fn turns_back(&mut self, at: u32) {
         if std::mem::take(&mut self.slots[at as usize].ahead) {
-            self.rate.turn_back();
+            self.rate.turn_back(1);
         }
     }
 
