@@ -132,6 +132,11 @@ impl Line {
         }
     }
 
+    /// Whether something is left to write, and until when an exchange that was cut is read.
+    fn asks(&self) -> (bool, Option<Instant>) {
+        (self.written < self.request.len(), self.drain_until)
+    }
+
     /// Writes what the socket takes now.
     fn push(&mut self) -> io::Result<()> {
         let Some(stream) = &self.stream else {
