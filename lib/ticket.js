@@ -15,6 +15,8 @@ const { Entry } = require('./binding')
 /** @type {readonly Lease[]} */
 const NOBODY = Object.freeze([])
 
+function unheard() {}
+
 class Ticket {
   /** What came: an Entry kind, with its payload and aux. @type {number} */
   kind = -1
@@ -31,7 +33,8 @@ class Ticket {
   site = undefined
   /** Who waits for it, each with a connection of the same pool in hand. */
   holders = NOBODY
-  #resolve = () => {}
+  /** @type {(outcome: any) => void} */
+  #resolve = unheard
 
   /**
    * @param {Bridge} bridge
@@ -46,8 +49,9 @@ class Ticket {
     this.key = key
     this.type = type
     this.signal = signal
-    this.startedAt = performance.now()
-    /** Resolves, never rejects: the error is made where the caller waits. @type {Promise<void>} */
+    /** For what is told of an aborted call: only with a signal is there one. */
+    this.startedAt = signal === undefined ? 0 : performance.now()
+    /** With the outcome. @type {Promise<any>} */
     this.settled = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -75,8 +79,11 @@ class Ticket {
     this.payload = isStarved ? this.bridge.nesting?.faultOf(payload) : payload
     this.aux = aux
     this.bridge.outbox.letGo()
-    this.#resolve()
+    this.#resolve(this.outcome())
   }
+
+  /** What `settled` resolves with. Of most calls nothing: whoever waits for one looks at what came. @returns {any} */
+  outcome() {}
 
   /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */
   abort() {
@@ -84,7 +91,7 @@ class Ticket {
     this.aborted = true
     this.bridge.cancel(this)
     this.bridge.outbox.letGo()
-    this.#resolve()
+    this.#resolve(this.outcome())
   }
 }
 
