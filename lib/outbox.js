@@ -35,6 +35,8 @@ class Outbox {
   #lastTicket = 0
   #lastPool = 0
   #holders = 0
+  /** How often entries were handed over: what came by one of these came at one moment. */
+  deliveries = 0
   /** @type {Outbox | undefined} */
   static #shared
 
@@ -125,6 +127,7 @@ class Outbox {
   /** Called by native code, which a throw would end the process from: it never throws. */
   #drain = () => {
     try {
+      this.deliveries++
       const numbers = this.#numbers
       const payloads = this.#payloads
       const count = this.#native.drain(numbers, payloads)
