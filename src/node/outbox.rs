@@ -15,7 +15,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
-use crate::conn::Reply;
+use crate::conn::{Body, Reply};
 use crate::fault::Fault;
 use crate::pool::event::{Errand, Hook};
 use crate::pool::{CloseReport, LeaseInfo, Sink};
@@ -31,7 +31,7 @@ const ROOM: usize = 1024;
 /// One entry; the numbers are those the facade switches on.
 enum Entry {
     /// 0
-    Reply { ticket: u64, reply: Reply, dialect: usize, raw: bool },
+    Reply { ticket: u64, body: Body, dialect: usize },
     /// 1
     Lease { ticket: u64, lease: LeaseInfo, owed: Arc<AtomicUsize> },
     /// 2
@@ -117,8 +117,8 @@ impl PoolSink {
 }
 
 impl Sink for PoolSink {
-    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool) {
-        self.queue.post(Entry::Reply { ticket, reply, dialect: dialect.index(), raw });
+    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect) {
+        self.queue.post(Entry::Reply { ticket, body: reply.body, dialect: dialect.index() });
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
@@ -230,14 +230,11 @@ impl Outbox {
 /// Puts the payload at its place, and returns the numbers.
 fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[f64; 3]> {
     Ok(match entry {
-        Entry::Reply { ticket, reply, dialect, raw } => {
-            if raw {
-                payloads.set(at, Buffer::from(reply.bytes))?;
-            } else if reply.ascii {
-                payloads.set(at, env.create_string_latin1(reply.bytes)?)?;
-            } else {
-                // Checked to be UTF-8 when it came in.
-                payloads.set(at, env.create_string(String::from_utf8_lossy(&reply.bytes))?)?;
+        Entry::Reply { ticket, body, dialect } => {
+            match body {
+                Body::Bytes(bytes) => payloads.set(at, Buffer::from(bytes))?,
+                Body::Latin1(bytes) => payloads.set(at, env.create_string_latin1(bytes)?)?,
+                Body::Utf16(units) => payloads.set(at, env.create_string_utf16(units)?)?,
             }
             [0.0, ticket as f64, dialect as f64]
         }

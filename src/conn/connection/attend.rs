@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, trace, warn};
 
 use super::{Connection, Ending, Outcome, Phase, Reply};
+use crate::conn::body::Body;
 use crate::conn::dial::dial;
 use crate::conn::stream::{More, Stream};
 use crate::fault::{Cause, Code, Fault};
@@ -167,10 +168,11 @@ impl Connection {
             reader.framer.reset();
             return None;
         }
-        let (phase, exchange, all_written) = {
+        let (phase, exchange, raw, all_written) = {
             let mut line = self.line();
             line.received += count;
-            let seen = (line.phase, line.exchange, line.written >= line.request.len());
+            let all_written = line.written >= line.request.len();
+            let seen = (line.phase, line.exchange, line.raw, all_written);
             if matches!(line.phase, Phase::Quiet | Phase::Opening) {
                 // From here on nothing can be started on it. Whatever was written between this
                 // look and the end would be sent again elsewhere, and run twice.
@@ -208,6 +210,7 @@ impl Connection {
         let surplus = !leftover.iter().all(|byte| self.dialect.framing.is_padding(*byte));
         let stray = surplus.then(|| self.desync(leftover));
         let bytes = reader.pull(frame.start, frame.end);
+        let body = if raw { Body::Bytes(bytes) } else { Body::text(bytes, checked.ascii) };
         // An answer that overtook its own request, or one with more behind it, is still this
         // caller's answer; but the stream is out of step from here on. A per-request connection
         // parts from its stream anyway, and dials another for the next command.
@@ -230,10 +233,7 @@ impl Connection {
             line.phase = if fit { Phase::Quiet } else { Phase::Over };
         }
         if let Some(owner) = self.owner.upgrade() {
-            owner.settled(
-                self,
-                Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok, fit }),
-            );
+            owner.settled(self, Outcome::Reply(Reply { body, ok: checked.ok, fit }));
         }
         if parted {
             return Some(Next::Parted);
