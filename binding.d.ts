@@ -17,6 +17,12 @@ export declare class NativePool {
   tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
   /** Gives a held connection back; null, or a fault. */
   release(slot: number, generation: number): string | null
+  /**
+   * Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:
+   * the ticket of each and for how many milliseconds it has been waiting, oldest first. Nothing more comes
+   * for them.
+   */
+  sendOutside(): number[]
   /** Gives a held connection back and closes it; null, or a fault. */
   discard(slot: number, generation: number, reason: string): string | null
   /**

@@ -33,6 +33,8 @@ class Ticket {
   site = undefined
   /** Who waits for it, each with a connection of the same pool in hand. */
   holders = NOBODY
+  /** What its caller is lent, if that did not come by an entry. @type {any} */
+  lent = undefined
   /** @type {(outcome: any) => void} */
   #resolve = unheard
 
@@ -84,6 +86,16 @@ class Ticket {
 
   /** What `settled` resolves with. Of most calls nothing: whoever waits for one looks at what came. @returns {any} */
   outcome() {}
+
+  /**
+   * What it asked for was there without native code; no entry will come.
+   * @param {any} lent what its caller gets, or a promise of it
+   */
+  serve(lent) {
+    this.lent = lent
+    this.bridge.outbox.letGo()
+    this.#resolve(undefined)
+  }
 
   /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */
   abort() {

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use napi::bindgen_prelude::*;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::conn::{Body, Reply};
 use crate::fault::Fault;
 use crate::pool::event::{Errand, Hook};
-use crate::pool::{CloseReport, LeaseInfo, Sink};
+use crate::pool::{AnyPool, CloseReport, Lease, LeaseInfo, Sink};
 use crate::wire::Dialect;
 
 /// Never holds the process by itself (weak), and reports no errors to JavaScript: the facade's
@@ -33,7 +33,7 @@ enum Entry {
     /// 0
     Reply { ticket: u64, body: Body, dialect: usize },
     /// 1
-    Lease { ticket: u64, lease: LeaseInfo, owed: Arc<AtomicUsize> },
+    Lease { ticket: u64, lease: LeaseInfo, owed: Arc<Owed> },
     /// 2
     Fault { ticket: u64, fault: Fault },
     /// 3
@@ -44,6 +44,8 @@ enum Entry {
     Hook { pool: u32, number: u64, hook: u32, ticket: u64, lease: LeaseInfo },
     /// 6
     Errand { pool: u32, errand: u32, id: u64, exchange: u64 },
+    /// 7
+    Come { pool: u32 },
 }
 
 /// The queue, shared with the pools that post to it.
@@ -85,12 +87,30 @@ fn close_report(report: &CloseReport) -> String {
     .to_string()
 }
 
+/// What one pool owes JavaScript.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// Leases that have not been fetched yet.
+    leases: AtomicUsize,
+    /// The pool, once it is made.
+    pub pool: OnceLock<Weak<dyn AnyPool>>,
+}
+
+impl Owed {
+    /// JavaScript fetches a lease.
+    fn deliver(&self, lease: Lease) {
+        self.leases.fetch_sub(1, SeqCst);
+        if let Some(pool) = self.pool.get().and_then(Weak::upgrade) {
+            pool.delivered(lease);
+        }
+    }
+}
+
 /// Where one pool posts to.
 pub(super) struct PoolSink {
     pub queue: Arc<Queue>,
     pub pool: u32,
-    /// Leases that JavaScript has not fetched yet.
-    pub owed: Arc<AtomicUsize>,
+    pub owed: Arc<Owed>,
     /// Who waits for the pool to be closed, and the report once it is.
     pub closers: Mutex<Closers>,
 }
@@ -122,12 +142,12 @@ impl Sink for PoolSink {
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
-        self.owed.fetch_add(1, SeqCst);
+        self.owed.leases.fetch_add(1, SeqCst);
         self.queue.post(Entry::Lease { ticket, lease, owed: self.owed.clone() });
     }
 
     fn owes_a_lease(&self) -> bool {
-        self.owed.load(SeqCst) > 0
+        self.owed.leases.load(SeqCst) > 0
     }
 
     fn fault(&self, ticket: u64, fault: Fault) {
@@ -149,6 +169,10 @@ impl Sink for PoolSink {
 
     fn errand(&self, errand: Errand, id: u64, exchange: u64) {
         self.queue.post(Entry::Errand { pool: self.pool, errand: errand as u32, id, exchange });
+    }
+
+    fn call_for_waiting(&self) {
+        self.queue.post(Entry::Come { pool: self.pool });
     }
 
     fn flush(&self) {
@@ -239,7 +263,7 @@ fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[
             [0.0, ticket as f64, dialect as f64]
         }
         Entry::Lease { ticket, lease, owed } => {
-            owed.fetch_sub(1, SeqCst);
+            owed.deliver(lease.lease);
             payloads.set(at, lease_array(env, &lease)?)?;
             [1.0, ticket as f64, 0.0]
         }
@@ -265,6 +289,10 @@ fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[
             both.set(1, call)?;
             payloads.set(at, both)?;
             [5.0, f64::from(pool), 0.0]
+        }
+        Entry::Come { pool } => {
+            payloads.set(at, 0)?;
+            [7.0, f64::from(pool), 0.0]
         }
         Entry::Errand { pool, errand, id, exchange } => {
             let mut about = env.create_array(2)?;
