@@ -10,9 +10,9 @@ export declare class NativePool {
   executeHeld(slot: number, generation: number, ticket: number, kind: string, params: string, timeoutMs: number, raw: boolean): number | string
   /**
    * Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
-   * waits, or a fault.
+   * waits (one that `stays` is never sent outside), or a fault.
    */
-  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number): number | unknown[] | string
+  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number, stays: boolean): number | unknown[] | string
   /** A lease at once, or null. */
   tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
   /** Gives a held connection back; null, or a fault. */
