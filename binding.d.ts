@@ -113,10 +113,11 @@ export declare class Outbox {
    */
   constructor(onReady: () => unknown)
   /**
-   * At most `limit` entries, four values each: kind, ticket (or pool number), payload, aux. When
-   * `limit` entries came, more may wait, and `onReady` will not be called for them.
+   * Writes entries into `numbers`, three each (kind, ticket or pool number, aux), and their payloads
+   * into `payloads`, as many as `numbers` has room for; returns how many. When there was no room left,
+   * more may wait, and `onReady` will not be called for them.
    */
-  drain(limit: number): unknown[]
+  drain(numbers: Float64Array, payloads: unknown[]): number
   /** Whether this outbox holds the process. */
   hold(on: boolean): void
 }

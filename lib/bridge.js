@@ -29,6 +29,9 @@ const { turn } = require('./turn')
 
 class Bridge {
   #ended = false
+  /** The pool's statistics, as JSON, for the errors of one delivery, and its number. */
+  #figures = ''
+  #toldBy = 0
   #refed = true
   #native
   #shelf
@@ -95,14 +98,18 @@ class Bridge {
     return JSON.parse(this.native[what]())
   }
 
-  /** @param {Fault | string} fault with this pool's figures of this moment, and in its words */
-  error(fault) {
+  /**
+   * @param {Fault | string} fault in this pool's words
+   * @param {string} [figures] the pool's statistics, as JSON; default: those of this moment
+   */
+  error(fault, figures = this.native.stats()) {
     /** @type {Fault} */
-    const told = typeof fault === 'string' ? JSON.parse(fault) : fault
-    const row = errors.get(told.code)
-    const advice = told.advice ?? (this.errands === null ? row?.advice : row?.ofResources)
-    const cause = this.thrown.causeOf(told.cause)
-    return new PoolError({ ...told, advice, cause }, this.native.stats())
+    const told = typeof fault === 'string' ? JSON.parse(fault) : { ...fault }
+    if (told.advice === undefined && this.errands !== null) {
+      told.advice = errors.get(told.code)?.ofResources
+    }
+    if (told.cause) told.cause = this.thrown.causeOf(told.cause)
+    return new PoolError(told, figures)
   }
 
   /**
@@ -375,7 +382,16 @@ class Bridge {
   check(ticket) {
     this.nesting?.waited(ticket)
     if (ticket.aborted) throw ticket.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
+    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload, this.#figuresOfDelivery())
+  }
+
+  /** The statistics at the time of the delivery that goes on now: the same for all who are told by it. */
+  #figuresOfDelivery() {
+    if (this.#toldBy !== this.outbox.deliveries) {
+      this.#toldBy = this.outbox.deliveries
+      this.#figures = this.native.stats()
+    }
+    return this.#figures
   }
 
   /**
