@@ -1,0 +1,139 @@
+// @ts-check
+'use strict'
+// What came of a scenario: for everyone and each size the figures, ours in parts of the fastest peer's, and whether
+// what is to be reached was reached.
+
+const { reachesOf, sideOf } = require('../scenarios')
+const { figureOf, growthOf, ratioOf } = require('./statistics')
+
+/** @typedef {import('../scenarios').Scenario} Scenario */
+/** @typedef {import('../scenarios').Reach} Reach */
+/** @typedef {import('./alternate').Series} Series */
+/** @typedef {import('./statistics').Figure} Figure */
+/** @typedef {import('./statistics').Ratio} Ratio */
+
+/**
+ * @typedef {Figure & { versus?: Ratio & { peer: string } }} Compared `versus`: only of ours
+ * @typedef {{ size: number, measures: Record<string, Compared> }} AtSize
+ * @typedef {object} Entrant
+ * @property {string} name
+ * @property {'ours' | 'peer' | 'reference'} side
+ * @property {number | null} growth the exponent, of the figure over the size
+ * @property {AtSize[]} sizes
+ *
+ * @typedef {object} Verdict
+ * @property {string} measure
+ * @property {number | null} size null: over all sizes
+ * @property {'ratio' | 'atMost' | 'atLeast' | 'growth'} kind
+ * @property {number} limit
+ * @property {number | null} got null: nothing to compare with
+ * @property {boolean | null} reached
+ *
+ * @typedef {object} Row
+ * @property {number} number
+ * @property {string} title
+ * @property {string} sides
+ * @property {string} label
+ * @property {Record<string, { title: string, unit: string, better: 'less' | 'more' }>} measures the figure first
+ * @property {Entrant[]} entrants
+ * @property {Verdict[]} verdicts of the first of ours
+ * @property {number} tookMs
+ */
+
+/** @param {Scenario} scenario @param {Series[]} all @param {number} tookMs @returns {Row} */
+function rowOf(scenario, all, tookMs) {
+  const { number, title, sides, label } = scenario
+  const measures = measuresOf(scenario)
+  const entrants = scenario.contestants.map((contestant) => {
+    const own = all.filter((series) => series.contestant === contestant.name)
+    const sizes = own.map(({ size, rounds }) => ({ size, measures: figuresOf(rounds) }))
+    const points = sizes.map((at) => ({ size: at.size, value: at.measures.value.median }))
+    return { name: contestant.name, side: sideOf(contestant), growth: growthOf(points), sizes }
+  })
+  compare(entrants, measures)
+  const verdicts = reachesOf(scenario).flatMap((reach) => verdictsOf(reach, entrants[0]))
+  return { number, title, sides, label, measures, entrants, verdicts, tookMs }
+}
+
+/** @param {Scenario} scenario @returns {Row['measures']} */
+function measuresOf({ title, unit, better, measures = {} }) {
+  const all = Object.entries({ value: { title, unit, better }, ...measures })
+  return Object.fromEntries(
+    all.map(([name, one]) => [name, { ...one, better: one.better ?? 'less' }]),
+  )
+}
+
+/** @param {Series['rounds']} rounds @returns {Record<string, Compared>} */
+function figuresOf(rounds) {
+  const names = Object.keys(rounds[0])
+  return Object.fromEntries(names.map((name) => [name, figureOf(rounds.map((one) => one[name]))]))
+}
+
+/**
+ * Gives each figure of ours its ratio to that peer's who is best at it there.
+ * @param {Entrant[]} entrants
+ * @param {Row['measures']} measures
+ */
+function compare(entrants, measures) {
+  for (const { side, sizes } of entrants) {
+    if (side !== 'ours') continue
+    for (const at of sizes) {
+      for (const [name, figure] of Object.entries(at.measures)) {
+        const best = bestPeer(entrants, at.size, name, measures[name].better)
+        if (best === null) continue
+        figure.versus = { peer: best.name, ...ratioOf(figure, best.figure) }
+      }
+    }
+  }
+}
+
+/**
+ * @param {Entrant[]} entrants
+ * @param {number} size
+ * @param {string} measure
+ * @param {'less' | 'more'} better
+ * @returns {{ name: string, figure: Figure } | null}
+ */
+function bestPeer(entrants, size, measure, better) {
+  const sign = better === 'less' ? 1 : -1
+  const peers = entrants.flatMap(({ name, side, sizes }) => {
+    const figure = sizes.find((at) => at.size === size)?.measures[measure]
+    return side === 'peer' && figure !== undefined ? [{ name, figure }] : []
+  })
+  peers.sort((a, b) => sign * (a.figure.median - b.figure.median))
+  return peers[0] ?? null
+}
+
+/** @param {Reach} reach @param {Entrant} ours @returns {Verdict[]} */
+function verdictsOf(reach, ours) {
+  const { measure = 'value', ratio, atMost, atLeast, growth, sizes } = reach
+  if (growth !== undefined) {
+    return [verdict(measure, null, 'growth', growth, ours.growth)]
+  }
+  const asked = ours.sizes.filter(({ size }) => sizes === undefined || sizes.includes(size))
+  return asked.map(({ size, measures }) => {
+    const figure = measures[measure]
+    if (ratio !== undefined) {
+      return verdict(measure, size, 'ratio', ratio, figure?.versus?.ratio ?? null)
+    }
+    const got = figure?.median ?? null
+    if (atMost !== undefined) return verdict(measure, size, 'atMost', atMost, got)
+    return verdict(measure, size, 'atLeast', atLeast ?? Number.NaN, got)
+  })
+}
+
+/**
+ * @param {string} measure
+ * @param {number | null} size
+ * @param {Verdict['kind']} kind
+ * @param {number} limit
+ * @param {number | null} got
+ * @returns {Verdict}
+ */
+function verdict(measure, size, kind, limit, got) {
+  const isWithin = (/** @type {number} */ value) =>
+    kind === 'atLeast' ? value >= limit : value <= limit
+  return { measure, size, kind, limit, got, reached: got === null ? null : isWithin(got) }
+}
+
+module.exports = { rowOf }
