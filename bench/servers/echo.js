@@ -61,7 +61,7 @@ function serve(socket) {
   })
   socket.on('data', (chunk) => {
     // Byte for byte: whatever it is in UTF-8 goes back as it came.
-    const text = rest + chunk.latin1Slice(0, chunk.length)
+    const text = rest + chunk.toString('latin1')
     let replies = ''
     let begin = 0
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', begin)) {

@@ -1,6 +1,7 @@
 // @ts-check
 'use strict'
-// A large reply as add-ons give it: the objects of a scene, with names, numbers, and now and then a thumbnail.
+// A large reply as add-ons give it: the objects of a scene, with names, numbers, and now and then a thumbnail;
+// in ASCII, as Python's json.dumps writes it.
 
 const THUMBNAIL = Buffer.from(
   Array.from({ length: 3 * 1024 }, (_, at) => (at * 7919) % 256),
@@ -20,16 +21,24 @@ function object(number) {
   }
 }
 
+/** @param {string} json @returns {string} */
+function ascii(json) {
+  return json.replace(/[^\x20-\x7e]/g, (unit) => {
+    return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}
+
 /**
  * @param {number} megabytes of the whole reply, or a little more
  * @returns {string} the reply's JSON text
  */
 function sceneText(megabytes) {
   const enough = megabytes * 2 ** 20
+  /** @type {string[]} */
   const objects = []
   for (let bytes = 0; bytes < enough; ) {
-    const text = JSON.stringify(object(objects.length))
-    bytes += Buffer.byteLength(text) + 1
+    const text = ascii(JSON.stringify(object(objects.length)))
+    bytes += text.length + 1
     objects.push(text)
   }
   return `{"status":"success","result":{"megabytes":${megabytes},"objects":[${objects.join(',')}]}}`

@@ -1,0 +1,27 @@
+// @ts-check
+'use strict'
+// What some work does to the event loop: for how long it kept it from waiting, in all and at a stretch.
+
+const { monitorEventLoopDelay, performance } = require('node:perf_hooks')
+
+/** A timer is due so often; what it is late by is the stretch. */
+const EVERY_MS = 1
+
+/**
+ * @template T
+ * @param {() => Promise<T>} work
+ * @returns {Promise<{ outcome: T, activeMs: number, longestMs: number }>}
+ */
+async function heldLoop(work) {
+  const delays = monitorEventLoopDelay({ resolution: EVERY_MS })
+  delays.enable()
+  const before = performance.eventLoopUtilization()
+  const outcome = await work()
+  const { active } = performance.eventLoopUtilization(before)
+  // The timer that the last stretch made late comes after whoever waited for the work.
+  await new Promise((resolve) => setTimeout(resolve, 2 * EVERY_MS))
+  delays.disable()
+  return { outcome, activeMs: active, longestMs: Math.max(0, delays.max / 1e6 - EVERY_MS) }
+}
+
+module.exports = { heldLoop }
