@@ -36,7 +36,7 @@ async function alternate(scenario, context, tell = () => {}) {
  * @param {(round: number) => void} tell
  */
 async function atSize(scenario, size, context, tell) {
-  const { contestants, isolated = false, rounds } = scenario
+  const { contestants, isolated = false, warmUp = true, rounds } = scenario
   const last = context.full ? rounds.full : rounds.short
   const present = contestants.filter(({ upTo = Number.POSITIVE_INFINITY }) => size <= upTo)
   /** @type {{ series: Series, stand: Stand }[]} */
@@ -48,7 +48,7 @@ async function atSize(scenario, size, context, tell) {
         : await contestant.make(size, context)
       stands.push({ series: { contestant: contestant.name, size, rounds: [] }, stand })
     }
-    for (let round = 0; round <= last; round++) {
+    for (let round = warmUp ? 0 : 1; round <= last; round++) {
       tell(round)
       for (const { series, stand } of inTurn(stands, round)) {
         collect()
