@@ -5,6 +5,7 @@
 
 const fs = require('node:fs')
 const path = require('node:path')
+const { inspect } = require('node:util')
 const { HELP, readOptions } = require('./options')
 const { pageOf } = require('./report')
 const { alternate } = require('./run/alternate')
@@ -62,7 +63,7 @@ async function measure(rows, full) {
       result.rows.push(row)
       say(`${rowTable(row)}\n`)
     } catch (error) {
-      const told = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      const told = inspect(error)
       result.broken.push({ number, title, error: told })
       say(`${number}. ${title} broke: ${told}\n`)
     }

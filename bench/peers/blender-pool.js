@@ -3,7 +3,7 @@
 // Ours, as it comes: health checks, alerts and timeouts stay on. Only the limit of uses is taken off, which no peer
 // has: a measurement would be one of making resources.
 
-const { ResourcePool } = require('../..')
+const { ConnectionPool, ResourcePool } = require('../..')
 const { startSimulator } = require('../../simulator')
 
 const MOST_USES = 2 ** 32 - 1
@@ -26,15 +26,16 @@ function open({ max, acquireTimeoutMs, create = async () => ({}), destroy }) {
   }
 }
 
-/** A ConnectionPool whose Blender is the bundled simulator. @param {number} max @returns {Promise<import('.').PoolFace>} */
-async function openConnections(max) {
-  const { ConnectionPool } = require('../..')
+/** A ConnectionPool: what it lends are connections to the bundled simulator. @type {import('.').Open} */
+async function openConnections({ max, acquireTimeoutMs }) {
   const simulator = await startSimulator({ dialect: 'worker', beatMs: 0 })
   const pool = new ConnectionPool({
     endpoints: simulator.address,
     dialect: 'worker',
     maxConnections: max,
+    maxConnecting: max,
     maxUses: MOST_USES,
+    acquireTimeoutMs,
   })
   return {
     acquire: () => pool.acquire(),

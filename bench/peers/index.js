@@ -3,8 +3,12 @@
 // Every pool behind one small face that adds no step to what the pool does: the promise of `acquire` is the pool's
 // own, and `release` gives one only where the pool's does. All are opened for whatever a factory makes.
 
-const pools = {
-  'blender-pool': require('./blender-pool').open,
+const { open, openConnections } = require('./blender-pool')
+
+/** Ours first. @type {Record<string, Open>} */
+const POOLS = {
+  'blender-pool': openConnections,
+  'blender-pool (ResourcePool)': open,
   'lightning-pool': require('./lightning-pool').open,
   'generic-pool': require('./generic-pool').open,
   'pg-pool': require('./pg-pool').open,
@@ -30,7 +34,25 @@ const pools = {
  * @typedef {(settings: Settings) => PoolFace | Promise<PoolFace>} Open
  */
 
-/** Has a pool make all it may, and looks whether it lends each to one holder only. @param {PoolFace} pool @param {number} max */
+/**
+ * Everyone takes part, and runs the same.
+ * @param {(open: Open, size: number, context: import('../scenarios').Context) => ReturnType<import('../scenarios').Contestant['make']>} make
+ * @param {Record<string, number>} [upTo] the largest size of those for whom larger ones take too long
+ * @returns {import('../scenarios').Contestant[]}
+ */
+function everyPool(make, upTo = {}) {
+  return Object.entries(POOLS).map(([name, open]) => ({
+    name,
+    upTo: upTo[name],
+    make: (size, context) => make(open, size, context),
+  }))
+}
+
+/**
+ * Has a pool make all it may, and looks whether it lends each to one holder only.
+ * @param {PoolFace} pool
+ * @param {number} max
+ */
 async function fill(pool, max) {
   const held = await Promise.all(Array.from({ length: max }, () => pool.acquire()))
   const lent = new Set(held.map((one) => pool.resource(one))).size
@@ -39,4 +61,4 @@ async function fill(pool, max) {
   return pool
 }
 
-module.exports = { fill, pools: /** @type {Record<keyof typeof pools, Open>} */ (pools) }
+module.exports = { POOLS, everyPool, fill }

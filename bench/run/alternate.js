@@ -36,23 +36,25 @@ async function alternate(scenario, context, tell = () => {}) {
  * @param {(round: number) => void} tell
  */
 async function atSize(scenario, size, context, tell) {
-  const { contestants, isolated = false, rounds } = scenario
+  const { contestants, isolated = false, warmUp = true, rounds } = scenario
   const last = context.full ? rounds.full : rounds.short
   const present = contestants.filter(({ upTo = Number.POSITIVE_INFINITY }) => size <= upTo)
   /** @type {{ series: Series, stand: Stand }[]} */
   const stands = []
   try {
     for (const contestant of present) {
-      const stand = isolated
-        ? await standApart(scenario, contestant, size, context)
-        : await contestant.make(size, context)
+      const stand = await named(contestant.name, () =>
+        isolated ? standApart(scenario, contestant, size, context) : contestant.make(size, context),
+      )
       stands.push({ series: { contestant: contestant.name, size, rounds: [] }, stand })
     }
-    for (let round = 0; round <= last; round++) {
+    for (let round = warmUp ? 0 : 1; round <= last; round++) {
       tell(round)
       for (const { series, stand } of inTurn(stands, round)) {
         collect()
-        const measured = measuresOf(await stand.round(round), scenario, series.contestant)
+        const measured = await named(series.contestant, async () =>
+          measuresOf(await stand.round(round), scenario),
+        )
         if (round > 0) series.rounds.push(measured)
       }
     }
@@ -68,17 +70,30 @@ function inTurn(all, round) {
 }
 
 /**
+ * Says whose it is if it fails.
+ * @template T
+ * @param {string} name
+ * @param {() => T | Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function named(name, work) {
+  try {
+    return await work()
+  } catch (cause) {
+    throw new Error(`${name}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  }
+}
+
+/**
  * @param {import('../scenarios').Measured} measured
  * @param {Scenario} scenario
- * @param {string} name
  * @returns {Measures}
  */
-function measuresOf(measured, { number, measures = {} }, name) {
+function measuresOf(measured, { measures = {} }) {
   const all = typeof measured === 'number' ? { value: measured } : measured
   for (const [measure, value] of Object.entries(all)) {
     const isKnown = measure === 'value' || Object.hasOwn(measures, measure)
-    if (isKnown && Number.isFinite(value)) continue
-    throw new TypeError(`Scenario ${number}, ${name}: ${measure} is ${value}.`)
+    if (!isKnown || !Number.isFinite(value)) throw new TypeError(`${measure} is ${value}.`)
   }
   return all
 }

@@ -28,7 +28,7 @@ async function standApart(scenario, contestant, size, context) {
       once(child, 'message'),
       gone.then(([code, signal]) => {
         const end = code === null ? signal : `code ${code}`
-        throw new Error(`Scenario ${scenario.number}, ${contestant.name}: ended with ${end}.`)
+        throw new Error(`its process ended with ${end}`)
       }),
     ])
     if (answer.error !== undefined) throw answer.error

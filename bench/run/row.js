@@ -28,6 +28,8 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
  * @property {number} limit
  * @property {number | null} got null: nothing to compare with
  * @property {boolean | null} reached
+ * @property {number | null} ours what was measured
+ * @property {{ name: string, value: number } | null} peer who was compared with, and what that measured
  *
  * @typedef {object} Row
  * @property {number} number
@@ -51,7 +53,7 @@ function rowOf(scenario, all, tookMs) {
     return { name: contestant.name, side: sideOf(contestant), growth: growthOf(points), sizes }
   })
   compare(entrants, measures)
-  const verdicts = reachesOf(scenario).flatMap((reach) => verdictsOf(reach, entrants[0]))
+  const verdicts = reachesOf(scenario).flatMap((reach) => verdictsOf(reach, entrants))
   return { number, title, sides, label, measures, entrants, verdicts, tookMs }
 }
 
@@ -104,36 +106,62 @@ function bestPeer(entrants, size, measure, better) {
   return peers[0] ?? null
 }
 
-/** @param {Reach} reach @param {Entrant} ours @returns {Verdict[]} */
-function verdictsOf(reach, ours) {
-  const { measure = 'value', ratio, atMost, atLeast, growth, sizes } = reach
+/** @param {Reach} reach @param {Entrant[]} entrants @returns {Verdict[]} */
+function verdictsOf(reach, entrants) {
+  const { measure = 'value', growth, sizes } = reach
+  const ours = entrants[0]
   if (growth !== undefined) {
-    return [verdict(measure, null, 'growth', growth, ours.growth)]
+    const got = ours.growth
+    const reached = got === null ? null : got <= growth
+    return [
+      { measure, size: null, kind: 'growth', limit: growth, got, reached, ours: null, peer: null },
+    ]
   }
   const asked = ours.sizes.filter(({ size }) => sizes === undefined || sizes.includes(size))
-  return asked.map(({ size, measures }) => {
-    const figure = measures[measure]
-    if (ratio !== undefined) {
-      return verdict(measure, size, 'ratio', ratio, figure?.versus?.ratio ?? null)
-    }
-    const got = figure?.median ?? null
-    if (atMost !== undefined) return verdict(measure, size, 'atMost', atMost, got)
-    return verdict(measure, size, 'atLeast', atLeast ?? Number.NaN, got)
-  })
+  return asked.map(({ size }) => verdictAt(size, reach, entrants))
 }
 
-/**
- * @param {string} measure
- * @param {number | null} size
- * @param {Verdict['kind']} kind
- * @param {number} limit
- * @param {number | null} got
- * @returns {Verdict}
- */
-function verdict(measure, size, kind, limit, got) {
-  const isWithin = (/** @type {number} */ value) =>
-    kind === 'atLeast' ? value >= limit : value <= limit
-  return { measure, size, kind, limit, got, reached: got === null ? null : isWithin(got) }
+/** @param {number} size @param {Reach} reach @param {Entrant[]} entrants @returns {Verdict} */
+function verdictAt(size, { measure = 'value', ratio, versus, atMost, atLeast }, entrants) {
+  const [ours, ...others] = entrants
+  const figure = figureAt(ours, size, measure)
+  const name = versus ?? figure?.versus?.peer
+  const peer = others.find((one) => one.name === name)
+  const theirs = peer === undefined ? null : figureAt(peer, size, measure)
+  const value = figure?.median ?? null
+  const common = {
+    measure,
+    size,
+    ours: value,
+    peer: theirs === null ? null : { name: String(name), value: theirs.median },
+  }
+  if (ratio !== undefined) {
+    const got = figure === null || theirs === null ? null : ratioOf(figure, theirs).ratio
+    return {
+      ...common,
+      kind: 'ratio',
+      limit: ratio,
+      got,
+      reached: got === null ? null : got <= ratio,
+    }
+  }
+  if (atMost !== undefined) {
+    const reached = value === null ? null : value <= atMost
+    return { ...common, kind: 'atMost', limit: atMost, got: value, reached }
+  }
+  const limit = atLeast ?? Number.NaN
+  return {
+    ...common,
+    kind: 'atLeast',
+    limit,
+    got: value,
+    reached: value === null ? null : value >= limit,
+  }
+}
+
+/** @param {Entrant} entrant @param {number} size @param {string} measure @returns {Compared | null} */
+function figureAt({ sizes }, size, measure) {
+  return sizes.find((at) => at.size === size)?.measures[measure] ?? null
 }
 
 module.exports = { rowOf }

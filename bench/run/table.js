@@ -9,7 +9,7 @@ const { aim, answer, attained, digits, quantity, times } = require('./words')
 
 /** @param {Row} row @returns {string} */
 function rowTable(row) {
-  const { number, title, label, measures, entrants } = row
+  const { number, title, label, measures, entrants, tookMs } = row
   const names = Object.keys(measures)
   const sizes = [...new Set(entrants.flatMap((one) => one.sizes.map(({ size }) => size)))]
   const head = [
@@ -25,7 +25,8 @@ function rowTable(row) {
       return [[digits(size), entrant.name, ...cells]]
     }),
   )
-  return [`${number}. ${title}`, aligned([head, ...lines])].join('\n')
+  const took = `${(tookMs / 1000).toFixed(1)} s`
+  return [`${number}. ${title} (${took})`, aligned([head, ...lines])].join('\n')
 }
 
 /** @param {Compared | undefined} figure @param {string} unit */
@@ -50,19 +51,14 @@ function summary(rows) {
   ]
   const lines = rows.flatMap((row) =>
     row.verdicts.map((verdict) => {
-      const { measure, size } = verdict
+      const { measure, size, ours, peer } = verdict
       const { title, unit } = row.measures[measure]
-      const ours = row.entrants[0].sizes.find((at) => at.size === size)?.measures[measure]
-      const versus = ours?.versus
-      const peer = row.entrants
-        .find(({ name }) => name === versus?.peer)
-        ?.sizes.find((at) => at.size === size)?.measures[measure]
       return [
         String(row.number),
         measure === 'value' ? row.title : `${row.title}: ${title}`,
         size === null ? 'all' : `${digits(size)} ${row.label}`,
-        ours === undefined ? '' : quantity(ours.median, unit),
-        peer === undefined ? '' : `${versus?.peer} ${quantity(peer.median, unit)}`,
+        ours === null ? '' : quantity(ours, unit),
+        peer === null ? '' : `${peer.name} ${quantity(peer.value, unit)}`,
         aim(verdict, row),
         attained(verdict, row),
         answer(verdict.reached),

@@ -2,8 +2,7 @@
 'use strict'
 // An acquire and its release, one after the other, nobody else wanting anything: what a pool costs when it is free.
 
-const { fill, pools } = require('../peers')
-const { openConnections } = require('../peers/blender-pool')
+const { everyPool, fill } = require('../peers')
 const { quantile } = require('../run/statistics')
 
 /** @typedef {import('../peers').PoolFace} PoolFace */
@@ -28,29 +27,20 @@ async function oneByOneTimed(pool, took) {
   }
 }
 
-/**
- * @param {string} name
- * @param {(max: number) => PoolFace | Promise<PoolFace>} open
- * @returns {import('.').Contestant}
- */
-function contestant(name, open) {
+/** @param {import('../peers').Open} open @param {number} size @param {import('.').Context} context */
+async function make(open, size, { full }) {
+  const pool = await fill(await open({ max: size }), size)
+  const count = full ? 200_000 : 50_000
+  const took = new Float64Array(count / 5)
   return {
-    name,
-    async make(size, { full }) {
-      const pool = await fill(await open(size), size)
-      const count = full ? 200_000 : 50_000
-      const took = new Float64Array(count / 5)
-      return {
-        async round() {
-          const begun = performance.now()
-          await oneAfterTheOther(pool, count)
-          const value = ((performance.now() - begun) * 1e6) / count
-          await oneByOneTimed(pool, took)
-          return { value, p99: quantile(took, 0.99) * 1000 }
-        },
-        close: () => pool.close(),
-      }
+    async round() {
+      const begun = performance.now()
+      await oneAfterTheOther(pool, count)
+      const value = ((performance.now() - begun) * 1e6) / count
+      await oneByOneTimed(pool, took)
+      return { value, p99: quantile(took, 0.99) * 1000 }
     },
+    close: () => pool.close(),
   }
 }
 
@@ -71,14 +61,7 @@ const scenario = {
   rounds: { short: 3, full: 11 },
   measures: { p99: { title: 'p99 of one', unit: 'us' } },
   isolated: true,
-  contestants: [
-    contestant('blender-pool', openConnections),
-    contestant('blender-pool (ResourcePool)', (max) => pools['blender-pool']({ max })),
-    contestant('lightning-pool', (max) => pools['lightning-pool']({ max })),
-    contestant('generic-pool', (max) => pools['generic-pool']({ max })),
-    contestant('pg-pool', (max) => pools['pg-pool']({ max })),
-    contestant('tarn', (max) => pools.tarn({ max })),
-  ],
+  contestants: everyPool(make),
 }
 
 module.exports = { scenario }

@@ -11,7 +11,7 @@ const path = require('node:path')
  * @typedef {number | ({ value: number } & Record<string, number>)} Measured
  *
  * @typedef {object} Stand a contestant that is ready to run
- * @property {(round: number) => Measured | Promise<Measured>} round rounds count from 0, which is thrown away
+ * @property {(round: number) => Measured | Promise<Measured>} round rounds count from 1; round 0 warms up and is thrown away
  * @property {() => unknown} [close]
  *
  * @typedef {object} Context
@@ -31,6 +31,7 @@ const path = require('node:path')
  * @property {number} [atLeast]
  * @property {number} [growth] the exponent of the growth from the smallest to the largest size, at most
  * @property {number[]} [sizes] at these sizes only
+ * @property {string} [versus] of a ratio: this peer instead of the fastest
  *
  * @typedef {{ title: string, unit: string, better?: 'less' | 'more' }} Measure
  *
@@ -45,6 +46,7 @@ const path = require('node:path')
  * @property {number[]} sizes
  * @property {{ short: number, full: number }} rounds
  * @property {Record<string, Measure>} [measures] what the others are that a round may give
+ * @property {boolean} [warmUp] whether a round goes before the others and is thrown away; default: true
  * @property {boolean} [isolated] every contestant has a process of its own, for all its rounds
  * @property {Contestant[]} contestants ours first
  */
