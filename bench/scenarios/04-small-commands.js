@@ -38,7 +38,7 @@ function contestant(name, open) {
     async make(callers, { full }) {
       const server = await startServer('echo')
       const pool = await open(server, CONNECTIONS)
-      const count = full ? 20_000 : 2_500
+      const count = full ? 8_000 : 2_500
       return {
         async round() {
           const small = await measured(pool, callers, count, SMALL)
@@ -82,7 +82,7 @@ const scenario = {
     'event loop). The server and the client share the cores there are; it costs both sides the same.',
   label: 'callers',
   sizes: [1, 8, 100],
-  rounds: { short: 3, full: 9 },
+  rounds: { short: 3, full: 7 },
   measures: {
     thread: { title: 'on the JavaScript thread', unit: 'us' },
     large: { title: 'of 1 KB', unit: 'us' },

@@ -8,7 +8,7 @@ const { heldLoop } = require('../run/held-loop')
 const { checkScene, sceneText } = require('../servers/scene-text')
 const { startServer } = require('../servers/server')
 
-const LIMIT_MS = { short: 2_000, full: 30_000 }
+const LIMIT_MS = { short: 2_000, full: 20_000 }
 
 /** @param {number} megabytes @returns {Promise<import('../servers/server').Server>} */
 async function preparedServer(megabytes) {
@@ -63,7 +63,7 @@ const parsePerChunk = {
         await client.connected()
         const { outcome, activeMs, longestMs } = await heldLoop(() =>
           // The round that is thrown away takes no longer than it must.
-          client.execute({ type: 'get_scene', params: { megabytes } }, round === 0 ? 500 : limitMs),
+          client.execute({ type: 'get_scene', params: { megabytes } }, round === 0 ? 200 : limitMs),
         )
         if (outcome !== null) checkScene(outcome.result, megabytes)
         client.destroy()
@@ -92,12 +92,12 @@ const scenario = {
     'own writes in pieces of 8 to 64 KB. The figure is the active time of the event loop from the command to the ' +
     'parsed and checked answer; the longest stretch is what a timer of 1 ms was late by at most. blender-pool: ' +
     'execute. The peer keeps the text and tries JSON.parse with each piece, as clients of the popular add-on that ' +
-    'are written by hand do; it gives up after 2 s (long form: 30 s), and then its figure is the time until there, ' +
+    'are written by hand do; it gives up after 2 s (long form: 20 s), and then its figure is the time until there, ' +
     'less than it would have needed, and its answer was not whole. One JSON.parse is that ' +
     'of the whole text, in memory and decoded already; it, too, grows somewhat faster than the text.',
   label: 'MB',
   sizes: [1, 8, 32],
-  rounds: { short: 2, full: 5 },
+  rounds: { short: 2, full: 3 },
   measures: {
     longest: { title: 'longest stretch', unit: 'ms' },
     parses: { title: 'longest stretch, in JSON.parses of the text', unit: 'count' },

@@ -118,7 +118,7 @@ const scenario = {
     `meanwhile; above ${RUN_UP_TO.short} connections (long form: ${RUN_UP_TO.full}) its round is not run but reckoned from one ping.`,
   label: 'connections',
   sizes: [5, 10, 20, 100],
-  rounds: { short: 2, full: 5 },
+  rounds: { short: 1, full: 3 },
   measures: {
     p99: { title: 'p99 of an acquire meanwhile', unit: 'ms' },
     longest: { title: 'longest acquire meanwhile', unit: 'ms' },

@@ -11,8 +11,9 @@ function serveAsked(server, requests) {
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
     process.send?.({ listening: port })
   })
-  process.on('message', (/** @type {any} */ { id, request, given }) => {
-    process.send?.({ id, value: requests[request](given) })
+  process.on('message', async (/** @type {any} */ { id, request, given }) => {
+    const value = await requests[request](given)
+    process.send?.({ id, value })
   })
   process.once('disconnect', () => process.exit())
 }

@@ -22,6 +22,9 @@ const settings = {
 }
 
 let connections = 0
+let pings = 0
+/** Looks whether there are as many connections as somebody waits for. */
+let arrived = () => {}
 /** When each command was answered, by the clock that all processes share. @type {bigint[]} */
 let answeredAt = []
 let isNoting = false
@@ -42,7 +45,8 @@ function isPing(line) {
 
 /** @param {string} line @returns {string} */
 function answered(line) {
-  if (settings.busyMs > 0 && !isPing(line)) {
+  if (isPing(line)) pings++
+  else if (settings.busyMs > 0) {
     const until = performance.now() + settings.busyMs
     while (performance.now() < until);
   }
@@ -53,6 +57,7 @@ function answered(line) {
 /** @param {net.Socket} socket */
 function serve(socket) {
   connections++
+  arrived()
   let rest = ''
   socket.setNoDelay(true)
   socket.on('error', () => {})
@@ -78,7 +83,13 @@ function serve(socket) {
 
 serveAsked(net.createServer(serve), {
   set: (given) => Object.assign(settings, given),
-  connections: () => connections,
+  seen: () => ({ connections, pings }),
+  /** Answered when so many have come. */
+  connected: (count) =>
+    new Promise((resolve) => {
+      arrived = () => connections >= count && resolve(connections)
+      arrived()
+    }),
   note: () => {
     isNoting = true
     answeredAt = []
