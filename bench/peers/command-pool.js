@@ -4,7 +4,7 @@
 // the command and gives it back.
 
 const { ConnectionPool } = require('../..')
-const { pools } = require('.')
+const { POOLS } = require('.')
 const { JsonLineClient } = require('./json-line-client')
 
 /** Which no peer has: a measurement would be one of opening connections. */
@@ -33,10 +33,10 @@ async function openOurs({ address }, max) {
   return { execute: (command) => pool.execute(command), close: () => pool.close() }
 }
 
-/** @param {'generic-pool' | 'lightning-pool'} name @returns {OpenCommandPool} */
+/** @param {string} name @returns {OpenCommandPool} */
 function openPeer(name) {
   return async (server, max) => {
-    const pool = await pools[name]({
+    const pool = await POOLS[name]({
       max,
       create: () => JsonLineClient.connect(server),
       destroy: (client) => client.destroy(),

@@ -5,7 +5,7 @@
 const { setTimeout: after } = require('node:timers/promises')
 const { ConnectionPool } = require('../..')
 const { JsonLineClient } = require('../peers/json-line-client')
-const { pools } = require('../peers')
+const { POOLS } = require('../peers')
 const { collect } = require('../run/rubbish')
 const { tcpBuffersKb } = require('../run/kernel-buffers')
 const { startServer } = require('../servers/server')
@@ -47,7 +47,7 @@ function ours(options) {
 
 /** @param {Server} server @returns {Promise<Growing>} */
 async function genericPool(server) {
-  const pool = await pools['generic-pool']({
+  const pool = await POOLS['generic-pool']({
     max: 1_024,
     create: () => JsonLineClient.connect(server),
     destroy: (client) => client.destroy(),

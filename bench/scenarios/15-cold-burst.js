@@ -4,7 +4,7 @@
 
 const { ConnectionPool } = require('../..')
 const { startNarrowListener } = require('../../simulator')
-const { pools } = require('../peers')
+const { POOLS } = require('../peers')
 const { ParsePerChunkClient } = require('../peers/parse-per-chunk-client')
 
 const COMMANDS = 20
@@ -22,13 +22,13 @@ async function ours({ address }) {
   }
 }
 
-/** @param {keyof typeof pools} name @param {number} max @returns {(listener: Listener) => Promise<Cold>} */
+/** @param {string} name @param {number} max @returns {(listener: Listener) => Promise<Cold>} */
 function peer(name, max) {
   return async (listener) => {
     /** @type {Set<ParsePerChunkClient>} */
     const clients = new Set()
     let isOver = false
-    const pool = await pools[name]({
+    const pool = await POOLS[name]({
       max,
       async create() {
         const client = new ParsePerChunkClient(listener)
