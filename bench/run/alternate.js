@@ -90,7 +90,7 @@ async function named(name, work) {
  * @returns {Measures}
  */
 function measuresOf(measured, { measures = {} }) {
-  const all = typeof measured === 'number' ? { value: measured } : measured
+  const all = typeof measured === 'object' ? measured : { value: measured }
   for (const [measure, value] of Object.entries(all)) {
     const isKnown = measure === 'value' || Object.hasOwn(measures, measure)
     if (!isKnown || !Number.isFinite(value)) throw new TypeError(`${measure} is ${value}.`)

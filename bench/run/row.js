@@ -36,6 +36,7 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
  * @property {string} title
  * @property {string} sides
  * @property {string} label
+ * @property {number[]} sizes
  * @property {Record<string, { title: string, unit: string, better: 'less' | 'more' }>} measures the figure first
  * @property {Entrant[]} entrants
  * @property {Verdict[]} verdicts of the first of ours
@@ -44,17 +45,18 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
 
 /** @param {Scenario} scenario @param {Series[]} all @param {number} tookMs @returns {Row} */
 function rowOf(scenario, all, tookMs) {
-  const { number, title, sides, label } = scenario
+  const { number, title, sides, label, sizes } = scenario
   const measures = measuresOf(scenario)
   const entrants = scenario.contestants.map((contestant) => {
     const own = all.filter((series) => series.contestant === contestant.name)
-    const sizes = own.map(({ size, rounds }) => ({ size, measures: figuresOf(rounds) }))
-    const points = sizes.map((at) => ({ size: at.size, value: at.measures.value.median }))
-    return { name: contestant.name, side: sideOf(contestant), growth: growthOf(points), sizes }
+    const each = own.map(({ size, rounds }) => ({ size, measures: figuresOf(rounds) }))
+    const points = each.map((at) => ({ size: at.size, value: at.measures.value.median }))
+    const growth = growthOf(points)
+    return { name: contestant.name, side: sideOf(contestant), growth, sizes: each }
   })
   compare(entrants, measures)
   const verdicts = reachesOf(scenario).flatMap((reach) => verdictsOf(reach, entrants))
-  return { number, title, sides, label, measures, entrants, verdicts, tookMs }
+  return { number, title, sides, label, sizes, measures, entrants, verdicts, tookMs }
 }
 
 /** @param {Scenario} scenario @returns {Row['measures']} */

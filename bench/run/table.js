@@ -2,7 +2,7 @@
 'use strict'
 // The figures as text: what each row measured for the terminal, and the sum of all for the terminal or as Markdown.
 
-const { aim, answer, attained, digits, quantity, times } = require('./words')
+const { aim, answer, attained, digits, quantity, range, times } = require('./words')
 
 /** @typedef {import('./row').Row} Row */
 /** @typedef {import('./row').Compared} Compared */
@@ -33,22 +33,13 @@ function rowTable(row) {
 function cell(figure, unit) {
   if (figure === undefined) return ''
   const { median, low, high, versus } = figure
-  const spread = low === high ? '' : ` (${digits(low)}–${digits(high)})`
+  const spread = low === high ? '' : ` (${range(low, high, unit)})`
   return `${quantity(median, unit)}${spread}${versus === undefined ? '' : ` ${times(versus.ratio)}`}`
 }
 
 /** What each row is to reach, and what it did. @param {Row[]} rows @returns {string[][]} */
 function summary(rows) {
-  const head = [
-    '#',
-    'scenario',
-    'size',
-    'blender-pool',
-    'fastest peer',
-    'to reach',
-    'is',
-    'reached',
-  ]
+  const head = ['#', 'scenario', 'size', 'blender-pool', 'best peer', 'to reach', 'is', 'reached']
   const lines = rows.flatMap((row) =>
     row.verdicts.map((verdict) => {
       const { measure, size, ours, peer } = verdict
