@@ -4,7 +4,7 @@
 // clients read them, and a wrong answer is an error and never a figure.
 
 const net = require('node:net')
-const { openOurs, openPeer } = require('../bench/peers/command-pool')
+const { atItsServer, openOurs, openPeer } = require('../bench/peers/command-pool')
 const { JsonLineClient } = require('../bench/peers/json-line-client')
 const { ParsePerChunkClient } = require('../bench/peers/parse-per-chunk-client')
 const { callersAtWork } = require('../bench/run/callers')
@@ -34,8 +34,8 @@ describe('the echo server', () => {
     ['blender-pool', openOurs],
     ['generic-pool', openPeer('generic-pool')],
   ])('gives each command back to %s, whatever is in it', async (_name, open) => {
-    const pool = await open(await server('echo'), 2)
-    undo.push(() => pool.close())
+    const { pool, close } = await atItsServer(open, 2)
+    undo.push(close)
     const { result } = await pool.execute({ type: 'echo', params: MULTIBYTE })
     expect(result).toEqual(MULTIBYTE)
     await callersAtWork(pool, 5, 50, 'x'.repeat(200_000))

@@ -6,6 +6,7 @@
 const { ConnectionPool } = require('../..')
 const { POOLS } = require('.')
 const { JsonLineClient } = require('./json-line-client')
+const { startServer } = require('../servers/server')
 
 /** Which no peer has: a measurement would be one of opening connections. */
 const MOST_USES = 2 ** 32 - 1
@@ -57,4 +58,19 @@ function openPeer(name) {
   }
 }
 
-module.exports = { openOurs, openPeer }
+/**
+ * A pool at an echo server of its own.
+ * @param {OpenCommandPool} open
+ * @param {number} max
+ */
+async function atItsServer(open, max) {
+  const server = await startServer('echo')
+  const pool = await open(server, max)
+  const close = async () => {
+    await pool.close()
+    await server.stop()
+  }
+  return { server, pool, close }
+}
+
+module.exports = { atItsServer, openOurs, openPeer }

@@ -24,7 +24,9 @@ async function heldLoop(work) {
   // The timer that the last stretch made late comes after whoever waited for the work.
   await after(2 * EVERY_MS)
   delays.disable()
-  return { outcome, activeMs: active, longestMs: Math.max(0, delays.max / 1e6 - EVERY_MS) }
+  const late = Math.max(0, delays.max / 1e6 - EVERY_MS)
+  // A timer is also late when the whole process had to wait for a processor.
+  return { outcome, activeMs: active, longestMs: Math.min(late, active) }
 }
 
 module.exports = { heldLoop }

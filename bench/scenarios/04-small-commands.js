@@ -2,10 +2,9 @@
 'use strict'
 // Small commands and small answers: what a pool costs beside the socket, in time and on the JavaScript thread.
 
-const { openOurs, openPeer } = require('../peers/command-pool')
+const { atItsServer, openOurs, openPeer } = require('../peers/command-pool')
 const { callersAtWork } = require('../run/callers')
 const { threadMs } = require('../run/js-thread')
-const { startServer } = require('../servers/server')
 
 const CONNECTIONS = 8
 /** What surrounds the text in a request. */
@@ -36,8 +35,7 @@ function contestant(name, open) {
   return {
     name,
     async make(callers, { full }) {
-      const server = await startServer('echo')
-      const pool = await open(server, CONNECTIONS)
+      const { pool, close } = await atItsServer(open, CONNECTIONS)
       const count = full ? 8_000 : 2_500
       return {
         async round() {
@@ -50,10 +48,7 @@ function contestant(name, open) {
             largeThread: large.thread,
           }
         },
-        async close() {
-          await pool.close()
-          await server.stop()
-        },
+        close,
       }
     },
   }
@@ -75,11 +70,12 @@ const scenario = {
   sides:
     'Commands of 100 bytes, then of 1 KB, each answered with its own parameters by a server in a process of its own ' +
     '(newline JSON, the worker dialect); 8 connections, open beforehand; every answer is checked. blender-pool: one ' +
-    'execute per command, health checks, time limits and statistics on. Peers: the pool, an acquire and a release per ' +
-    'command around a client of node:net, JSON.stringify and JSON.parse, without time limits; the promise of ' +
-    "generic-pool's release is not waited for. Time on the JavaScript thread is that thread's processor time as the " +
-    'scheduler counts it (process.threadCpuUsage where Node has it; where neither is there, the active time of the ' +
-    'event loop). The server and the client share the cores there are; it costs both sides the same.',
+    'execute per command; health checks, time limits and statistics are on, only the limit of uses of a connection is ' +
+    'off. Peers: the pool, an acquire and a release per command around a client of node:net, JSON.stringify and ' +
+    "JSON.parse, without time limits; the promise of generic-pool's release is not waited for. Time on the JavaScript " +
+    "thread is that thread's processor time as the scheduler counts it (process.threadCpuUsage where Node has it; " +
+    'where neither is there, the active time of the event loop). Server and client share the cores there are: with ' +
+    'two of them, time is also bound by what both processes need together.',
   label: 'callers',
   sizes: [1, 8, 100],
   rounds: { short: 3, full: 7 },

@@ -5,6 +5,7 @@
 const { ConnectionPool } = require('../..')
 const { ParsePerChunkClient } = require('../peers/parse-per-chunk-client')
 const { heldLoop } = require('../run/held-loop')
+const { collect } = require('../run/rubbish')
 const { median } = require('../run/statistics')
 const { checkScene, sceneText } = require('../servers/scene-text')
 const { startServer } = require('../servers/server')
@@ -25,11 +26,22 @@ const flatText = (megabytes) => Buffer.from(sceneText(megabytes)).toString()
 
 /** @param {string} text @param {number} megabytes @returns {number} ms */
 function oneParse(text, megabytes) {
+  collect()
   const begun = performance.now()
   const { result } = JSON.parse(text)
   const took = performance.now() - begun
   checkScene(result, megabytes)
   return took
+}
+
+/** @param {ConnectionPool} pool @param {number} megabytes */
+async function oneReply(pool, megabytes) {
+  collect()
+  const { outcome, ...held } = await heldLoop(() =>
+    pool.execute({ type: 'get_scene', params: { megabytes } }),
+  )
+  checkScene(outcome.result, megabytes)
+  return held
 }
 
 /** @type {import('.').Contestant} */
@@ -46,10 +58,7 @@ const ours = {
         const longest = []
         const parse = []
         for (let time = 0; time < TIMES; time++) {
-          const { outcome, activeMs, longestMs } = await heldLoop(() =>
-            pool.execute({ type: 'get_scene', params: { megabytes } }),
-          )
-          checkScene(outcome.result, megabytes)
+          const { activeMs, longestMs } = await oneReply(pool, megabytes)
           active.push(activeMs)
           longest.push(longestMs)
           parse.push(oneParse(text, megabytes))
@@ -104,15 +113,20 @@ const scenario = {
   number: 5,
   title: 'a large reply in pieces, event loop used',
   unit: 'ms',
-  reach: [{ ratio: 0.1, sizes: [8] }, { growth: 1.2 }, { measure: 'parses', atMost: 1.25 }],
+  reach: [
+    { ratio: 0.1, sizes: [8] },
+    { growth: 1.35 },
+    { measure: 'parses', atMost: 1.25, sizes: [8, 32] },
+  ],
   sides:
     'One command is answered with the objects of a scene, 1, 8 and 32 MB of bare JSON, which a server in a process of its ' +
     'own writes in pieces of 8 to 64 KB. The figure is the active time of the event loop from the command to the ' +
-    'parsed and checked answer; the longest stretch is what a timer of 1 ms was late by at most. blender-pool: ' +
-    'execute. The peer keeps the text and tries JSON.parse with each piece, as clients of the popular add-on that ' +
-    'are written by hand do; it gives up after 2 s (long form: 20 s), and then its figure is the time until there, ' +
-    'less than it would have needed, and its answer was not whole. One JSON.parse is that ' +
-    'of the whole text, in memory and decoded already; it, too, grows somewhat faster than the text.',
+    'parsed and checked answer; the longest stretch is what a timer of 1 ms was late by at most, so of 1 MB it is rough. ' +
+    'blender-pool: execute, whose text is copied to JavaScript once and parsed once. The peer keeps the text and tries ' +
+    'JSON.parse with each piece, as clients of the popular add-on that are written by hand do; it gives up after 2 s ' +
+    '(long form: 20 s), and then its figure is the time until there, less than it would have needed, and its answer ' +
+    'was not whole. One JSON.parse is that of the whole text in memory; it grows somewhat faster than the text itself, ' +
+    'for what it makes has to be collected, and so does whatever parses.',
   label: 'MB',
   sizes: [1, 8, 32],
   rounds: { short: 2, full: 3 },

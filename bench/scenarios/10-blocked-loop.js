@@ -2,8 +2,7 @@
 'use strict'
 // Commands in the queue when JavaScript stands still for a second: how many of them are answered meanwhile.
 
-const { openOurs, openPeer } = require('../peers/command-pool')
-const { startServer } = require('../servers/server')
+const { atItsServer, openOurs, openPeer } = require('../peers/command-pool')
 
 const CONNECTIONS = 4
 const COMMANDS = 1_000
@@ -26,8 +25,7 @@ function contestant(name, open) {
   return {
     name,
     async make() {
-      const server = await startServer('echo')
-      const pool = await open(server, CONNECTIONS)
+      const { server, pool, close } = await atItsServer(open, CONNECTIONS)
       await server.ask('set', { answerMs: ANSWER_MS })
       return {
         async round(round) {
@@ -44,10 +42,7 @@ function contestant(name, open) {
           if (wrong >= 0) throw new Error(`Command ${wrong} has another's answer.`)
           return await server.ask('answeredUntil', String(ended))
         },
-        async close() {
-          await pool.close()
-          await server.stop()
-        },
+        close,
       }
     },
   }

@@ -2,11 +2,10 @@
 'use strict'
 // What a command costs more through the pool than over one bare socket that has no pool.
 
-const { openOurs } = require('../peers/command-pool')
+const { atItsServer, openOurs } = require('../peers/command-pool')
 const { JsonLineClient } = require('../peers/json-line-client')
 const { callersAtWork } = require('../run/callers')
 const { quantile } = require('../run/statistics')
-const { startServer } = require('../servers/server')
 
 /** Commands in a round, by the work of one in ms. @type {Record<number, { short: number, full: number }>} */
 const COUNTS = {
@@ -31,8 +30,7 @@ function contestant(name, open) {
   return {
     name,
     async make(busyMs, { full }) {
-      const server = await startServer('echo')
-      const pool = await open(server, 1)
+      const { server, pool, close } = await atItsServer(open, 1)
       await server.ask('set', { busyMs })
       const count = full ? COUNTS[busyMs].full : COUNTS[busyMs].short
       return {
@@ -51,10 +49,7 @@ function contestant(name, open) {
           await callersAtWork(timed, 1, count, TEXT)
           return { value: quantile(took, 0.5) * 1e3, p99: quantile(took, 0.99) * 1e3 }
         },
-        async close() {
-          await pool.close()
-          await server.stop()
-        },
+        close,
       }
     },
   }
