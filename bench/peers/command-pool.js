@@ -30,7 +30,12 @@ async function openOurs({ address }, max) {
     maxConnections: max,
     maxUses: MOST_USES,
   })
-  await pool.warm()
+  try {
+    await pool.warm()
+  } catch (error) {
+    await pool.close({ force: true })
+    throw error
+  }
   return { execute: (command) => pool.execute(command), close: () => pool.close() }
 }
 
@@ -65,7 +70,10 @@ function openPeer(name) {
  */
 async function atItsServer(open, max) {
   const server = await startServer('echo')
-  const pool = await open(server, max)
+  const pool = await open(server, max).catch(async (error) => {
+    await server.stop()
+    throw error
+  })
   const close = async () => {
     await pool.close()
     await server.stop()
