@@ -14,7 +14,7 @@ Measures blender-pool beside its peers, in the same run on the same machine. Wit
   --full        the long form: more rounds of more work
   --json FILE   default: bench/results/report.json
   --html FILE   default: bench/results/report.html
-  --docs        write the table into docs/performance.md
+  --docs        write the table into docs/performance.md; of every row
   --list        name the rows and measure nothing
   --help`
 
