@@ -15,10 +15,11 @@ use crate::pool::request::{Ask, Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
     pub(super) fn enter(&mut self, ask: Ask, job: Arc<F::Job>, now: Instant) -> RequestKey {
-        let Ask { kind, endpoint, affinity, timeout, priority } = ask;
+        let Ask { kind, endpoint, affinity, timeout, priority, waited } = ask;
+        let since = now.checked_sub(waited).unwrap_or(now);
         self.last_number += 1;
         let number = self.last_number;
-        let until = timeout.and_then(|timeout| now.checked_add(timeout));
+        let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let index = self.requests.insert(Request {
             job,
             kind,
@@ -27,13 +28,13 @@ impl<F: Face> Core<F> {
             priority,
             number,
             place: Place::Queued,
-            queued_at: now,
+            queued_at: since,
             until,
             stamp: None,
             links: Default::default(),
         });
         let key = RequestKey { index, number };
-        let waits_until = now.checked_add(self.settings.acquire_timeout);
+        let waits_until = since.checked_add(self.settings.acquire_timeout);
         self.set_deadline(key, waits_until);
         key
     }
