@@ -42,6 +42,7 @@ function readOptions(args, known) {
       `There is no row ${word}. There are ${known.map(({ number }) => number).join(', ')}.`,
     )
   })
+  if (values.docs && asked.length > 0) throw new RangeError('--docs is of every row: name none.')
   return {
     ...values,
     rows: asked.length === 0 ? known : known.filter((one) => asked.includes(one)),
