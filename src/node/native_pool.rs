@@ -117,6 +117,7 @@ impl NativePool {
         let kind =
             Kind::new(&owner, &options, runtime, sink.clone()).map_err(|fault| thrown(&fault))?;
         let any = kind.any();
+        let _ = sink.owed.pool.set(Arc::downgrade(&any));
         if let Kind::Permits(_) = kind {
             // It has nothing open, and there may be many of them.
             return Ok(NativePool { any, kind, sink });
@@ -174,7 +175,7 @@ impl NativePool {
     }
 
     /// Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
-    /// waits, or a fault.
+    /// waits (one that `stays` is never sent outside), or a fault.
     #[napi(ts_return_type = "number | unknown[] | string")]
     #[allow(clippy::too_many_arguments)]
     pub fn acquire<'env>(
@@ -186,10 +187,14 @@ impl NativePool {
         priority: i32,
         affinity: Option<String>,
         waited_ms: f64,
+        stays: bool,
     ) -> napi::Result<Either3<f64, Array<'env>, String>> {
         let waited = timeout(waited_ms).unwrap_or_default();
-        let options =
-            CallOptions { waited, ..call_options(endpoint_index, timeout_ms, priority, affinity) };
+        let options = CallOptions {
+            waited,
+            stays,
+            ..call_options(endpoint_index, timeout_ms, priority, affinity)
+        };
         Ok(match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either3::A(request),
             Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
@@ -217,6 +222,15 @@ impl NativePool {
     #[napi]
     pub fn release(&self, slot: u32, generation: u32) -> Option<String> {
         self.any.release(Lease { slot, generation }).err().map(|fault| text(&fault))
+    }
+
+    /// Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:
+    /// the ticket of each and for how many milliseconds it has been waiting, oldest first. Nothing more comes
+    /// for them.
+    #[napi(ts_return_type = "number[]")]
+    pub fn send_outside(&self) -> Vec<f64> {
+        let sent = self.any.send_outside().into_iter();
+        sent.flat_map(|(ticket, waited)| [ticket as f64, waited.as_secs_f64() * 1e3]).collect()
     }
 
     /// Gives a held connection back and closes it; null, or a fault.

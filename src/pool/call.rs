@@ -36,6 +36,8 @@ pub trait Sink: Send + Sync + 'static {
     /// JavaScript is to do something about what it makes as number `id`; `exchange` names a check.
     /// Called without any lock, and only for a pool of what JavaScript makes.
     fn errand(&self, _errand: Errand, _id: u64, _exchange: u64) {}
+    /// Somebody waits on the other side, and there may be something to be had here.
+    fn call_for_waiting(&self) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
     /// The pool is closed.
@@ -92,13 +94,15 @@ pub struct CallOptions {
     pub affinity: Option<String>,
     /// How long the caller has waited already.
     pub waited: Duration,
+    /// Whether it waits nowhere but in the engine: its caller may turn away, for one.
+    pub stays: bool,
 }
 
 impl CallOptions {
     pub(super) fn ask(&self, kind: Kind) -> Ask {
         let affinity = self.affinity.as_deref().map(super::affinity::key);
-        let CallOptions { endpoint, timeout, priority, waited, .. } = *self;
-        Ask { kind, endpoint, affinity, timeout, priority, waited }
+        let CallOptions { endpoint, timeout, priority, waited, stays, .. } = *self;
+        Ask { kind, endpoint, affinity, timeout, priority, waited, stays }
     }
 }
 
