@@ -277,9 +277,17 @@ test('the page tells all, runs no script, loads nothing and takes no text for ma
 test('a row of one size, or with figures of nothing at all, is drawn too', () => {
   const none = { make: () => ({ round: () => 0 }) }
   const contestants = trialists(none, none, none)
-  const row = rowOfTrial({ sizes: [1], reach: { atMost: 3 }, contestants })
-  const page = pageOf(resultOf([row]))
+  const one = rowOfTrial({ sizes: [1], reach: { atMost: 3 }, contestants })
+  const two = rowOfTrial({ reach: [{ atMost: 3 }, { growth: 1 }], contestants })
+  const page = pageOf(resultOf([one, two]))
   expect(page).not.toMatch(/NaN|undefined|Infinity|Growth with/)
+})
+
+test('beside figures far apart, the scale is logarithmic, and nothing at all is a bar too', () => {
+  const contestants = trialists({ make: () => ({ round: () => 0 }) })
+  const page = pageOf(resultOf([rowOfTrial({ contestants })]))
+  expect(page).toContain('ns, logarithmic')
+  expect(page).not.toMatch(/NaN|undefined|Infinity/)
 })
 
 test('the table in the documents is replaced, and the words around it are kept', () => {

@@ -33,11 +33,13 @@ async function main(args) {
   if (help) return say(HELP)
   if (list) return say(rows.map(({ number, title }) => `${number}  ${title}`).join('\n'))
   const result = await measure(rows, full)
-  say(aligned(summary(result.rows)))
+  if (result.rows.length > 0) say(aligned(summary(result.rows)))
   hand(json, `${JSON.stringify(result, null, 2)}\n`)
   hand(html, pageOf(result))
   if (docs) writeDocs(result)
-  for (const { number, title, error } of result.broken) say(`\n${number}. ${title} broke: ${error}`)
+  for (const { number, title, error } of result.broken) {
+    say(`\n${number}. ${title} broke: ${error.split('\n', 1)[0]}`)
+  }
   say(`\n${(result.tookMs / 1000).toFixed(0)} s. ${html}`)
   return result.broken.length === 0 ? 0 : 1
 }

@@ -14,7 +14,7 @@ Measures blender-pool beside its peers, in the same run on the same machine. Wit
   --full        the long form: more rounds of more work
   --json FILE   default: bench/results/report.json
   --html FILE   default: bench/results/report.html
-  --docs        write the table into docs/performance.md
+  --docs        write the table into docs/performance.md; of every row
   --list        name the rows and measure nothing
   --help`
 
@@ -42,6 +42,7 @@ function readOptions(args, known) {
       `There is no row ${word}. There are ${known.map(({ number }) => number).join(', ')}.`,
     )
   })
+  if (values.docs && asked.length > 0) throw new RangeError('--docs is of every row: name none.')
   return {
     ...values,
     rows: asked.length === 0 ? known : known.filter((one) => asked.includes(one)),

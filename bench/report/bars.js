@@ -83,7 +83,7 @@ function scaleOf(groups) {
     const every = Math.ceil((to - from) / 6)
     const marks = Array.from({ length: to - from + 1 }, (_, at) => 10 ** (from + at))
     const scale = (/** @type {number} */ value) =>
-      LEFT + (Math.max(0, Math.log10(Math.max(value, 10 ** from)) - from) / (to - from)) * room
+      LEFT + (Math.max(0, Math.log10(value) - from) / (to - from)) * room
     return { scale, marks: marks.filter((_, at) => at % every === 0), isLog: true }
   }
   const marks = ticks(most)

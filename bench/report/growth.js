@@ -16,16 +16,19 @@ const TOP = 14
 const BOTTOM = 40
 const COLORS = ['blue', 'sky', 'orange', 'green', 'violet', 'grey', 'red']
 
-/** @param {Row} row @returns {{ legend: string, svg: string } | null} null: there is one size only */
+/** @param {Row} row @returns {{ legend: string, svg: string } | null} null: there is one size only, or nothing to draw */
 function growthChart({ entrants, measures, sizes, label }) {
   if (sizes.length < 2) return null
   const { unit } = measures.value
   const lines = entrants.map(({ name, growth, sizes: own }, at) => ({
     name: growth === null ? name : `${name} (${growth.toFixed(2)})`,
     color: COLORS[at % COLORS.length],
-    points: own.map((one) => ({ size: one.size, value: one.measures.value.median })),
+    points: own
+      .map((one) => ({ size: one.size, value: one.measures.value.median }))
+      .filter(({ value }) => value > 0),
   }))
   const values = lines.flatMap(({ points }) => points.map(({ value }) => value))
+  if (values.length === 0) return null
   const x = logarithmic(Math.min(...sizes), Math.max(...sizes), LEFT + 10, WIDTH - RIGHT - 10)
   const [least, most] = decades(Math.min(...values), Math.max(...values))
   const y = logarithmic(least, most, HEIGHT - BOTTOM, TOP)
@@ -46,6 +49,7 @@ function growthChart({ entrants, measures, sizes, label }) {
       ({ size, value }) =>
         `<circle class="dot ${color}" cx="${round(x(size))}" cy="${round(y(value))}" r="4"><title>${escaped(`${name}, ${digits(size)} ${label}: ${quantity(value, unit)}`)}</title></circle>`,
     )
+    if (points.length === 0) return ''
     return `<path class="line ${color}" d="M ${path.join(' L ')}"/>${dots.join('')}`
   })
   const names = `<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">${escaped(`${label}; ${unitName(unit)}; both logarithmic`)}</text>`

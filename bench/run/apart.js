@@ -5,6 +5,7 @@
 
 const { fork } = require('node:child_process')
 const { once } = require('node:events')
+const { inspect } = require('node:util')
 const { collect } = require('./rubbish')
 
 /** @typedef {import('../scenarios').Scenario} Scenario */
@@ -31,7 +32,7 @@ async function standApart(scenario, contestant, size, context) {
         throw new Error(`its process ended with ${end}`)
       }),
     ])
-    if (answer.error !== undefined) throw answer.error
+    if (answer.error !== undefined) throw Object.assign(new Error(), answer.error)
     return answer.measured
   }
   const close = async () => {
@@ -69,7 +70,8 @@ function serve() {
       const measured = message.make === undefined ? await ready.round(message.round) : null
       process.send?.({ measured })
     } catch (error) {
-      process.send?.({ error })
+      const { message } = error instanceof Error ? error : new Error(String(error))
+      process.send?.({ error: { message, stack: inspect(error) } })
     }
   })
   process.once('disconnect', async () => {

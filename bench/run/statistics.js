@@ -46,12 +46,13 @@ function ratioOf(ours, peer) {
 /**
  * The power of its size with which something grows, from the smallest to the largest: 0 is flat, 1 linear.
  * @param {{ size: number, value: number }[]} points
- * @returns {number | null} null: one size only
+ * @returns {number | null} null: one size only, or nothing that could grow
  */
 function growthOf(points) {
   const sorted = [...points].sort((a, b) => a.size - b.size)
   const [first, last] = [sorted[0], sorted[sorted.length - 1]]
   if (first === undefined || first.size === last.size) return null
+  if (first.value <= 0 || last.value <= 0) return null
   return Math.log(last.value / first.value) / Math.log(last.size / first.size)
 }
 

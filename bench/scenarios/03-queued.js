@@ -33,7 +33,7 @@ async function serve(pool, callers) {
 async function make(open, callers, { full }) {
   const pool = await fill(await open({ max: SLOTS }), SLOTS)
   // A short line is over too soon for the clock.
-  const lines = Math.max(1, Math.round((full ? 50_000 : 20_000) / callers))
+  const lines = Math.max(1, Math.round((full ? 50_000 : 10_000) / callers))
   return {
     async round() {
       let took = 0
@@ -57,7 +57,7 @@ const scenario = {
     'have no bound on their line (lightning-pool has one of 1 000 by default). Otherwise peers as in row 1.',
   label: 'callers',
   sizes: [1000, 10_000, 50_000, 100_000],
-  rounds: { short: 3, full: 9 },
+  rounds: { short: 2, full: 9 },
   isolated: true,
   contestants: everyPool(make, { tarn: 10_000, 'pg-pool': 10_000 }),
 }

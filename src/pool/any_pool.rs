@@ -15,6 +15,7 @@ use super::engine::{Cancelled, Engine};
 use super::event::Observed;
 use super::options::endpoint::refuse;
 use super::request::{Ask, Kind};
+use super::shelf::Shelf;
 use super::table::{Lease, MAX_SLOTS};
 use crate::fault::{Code, Fault};
 
@@ -42,6 +43,9 @@ pub trait AnyPool: Send + Sync {
     /// # Errors
     /// [`Code::NotHeld`].
     fn release(&self, lease: Lease) -> Result<(), Fault>;
+
+    /// See [`Engine::send_outside`]; the tickets, and for how long each has been waiting.
+    fn send_outside(&self) -> Vec<(u64, Duration)>;
 
     /// Gives a held slot back and closes what it holds.
     ///
@@ -106,6 +110,15 @@ pub trait AnyPool: Send + Sync {
     /// Which events are worth making.
     fn observe(&self, observed: Observed);
 
+    /// See [`Engine::make_shelf`].
+    fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>>;
+
+    /// See [`Engine::delivered`].
+    fn delivered(&self, lease: Lease);
+
+    /// See [`Engine::hold_in_hand`].
+    fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo>;
+
     /// `paused`, `ready`, `closing` or `closed`.
     fn state(&self) -> &'static str;
 
@@ -141,6 +154,11 @@ impl<F: Holds> AnyPool for Pool<F> {
 
     fn release(&self, lease: Lease) -> Result<(), Fault> {
         self.engine.release(lease)
+    }
+
+    fn send_outside(&self) -> Vec<(u64, Duration)> {
+        let sent = self.engine.send_outside().into_iter();
+        sent.map(|(call, waited)| (call.ticket, waited)).collect()
     }
 
     fn discard(&self, lease: Lease, why: &str) -> Result<(), Fault> {
@@ -217,6 +235,18 @@ impl<F: Holds> AnyPool for Pool<F> {
 
     fn observe(&self, observed: Observed) {
         self.engine.observe(observed);
+    }
+
+    fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
+        self.engine.make_shelf(clock_ms)
+    }
+
+    fn delivered(&self, lease: Lease) {
+        self.engine.delivered(lease);
+    }
+
+    fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo> {
+        self.engine.hold_in_hand(slot).map(|grant| self.engine.face().lease_info(&grant))
     }
 
     fn state(&self) -> &'static str {

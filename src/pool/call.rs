@@ -36,6 +36,8 @@ pub trait Sink: Send + Sync + 'static {
     /// JavaScript is to do something about what it makes as number `id`; `exchange` names a check.
     /// Called without any lock, and only for a pool of what JavaScript makes.
     fn errand(&self, _errand: Errand, _id: u64, _exchange: u64) {}
+    /// Somebody waits on the other side, and there may be something to be had here.
+    fn call_for_waiting(&self) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
     /// The pool is closed.
@@ -90,13 +92,17 @@ pub struct CallOptions {
     pub priority: i32,
     /// The same key, the same endpoint, while that is healthy.
     pub affinity: Option<String>,
+    /// How long the caller has waited already.
+    pub waited: Duration,
+    /// Whether it waits nowhere but in the engine: its caller may turn away, for one.
+    pub stays: bool,
 }
 
 impl CallOptions {
     pub(super) fn ask(&self, kind: Kind) -> Ask {
         let affinity = self.affinity.as_deref().map(super::affinity::key);
-        let CallOptions { endpoint, timeout, priority, .. } = *self;
-        Ask { kind, endpoint, affinity, timeout, priority }
+        let CallOptions { endpoint, timeout, priority, waited, stays, .. } = *self;
+        Ask { kind, endpoint, affinity, timeout, priority, waited, stays }
     }
 }
 
@@ -148,7 +154,7 @@ pub trait Holds: Face<Job = Call> {
     }
 
     /// For [`Face::granted`].
-    fn hand(&self, job: &Call, grant: &Grant<Self::Resource>) {
+    fn hand(&self, job: &Call, grant: &Grant<Self::Resource>) -> bool {
         let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
         let info = self.lease_info(grant);
         let mut answer = lock(answer);
@@ -156,11 +162,13 @@ pub trait Holds: Face<Job = Call> {
             // Only who can wait is told behind those who were served before; `tryAcquire` cannot.
             Answer::Awaited if job.ticket == 0 || !self.sink().owes_a_lease() => {
                 *answer = Answer::Here(info);
+                true
             }
             _ => {
                 *answer = Answer::ByTicket;
                 drop(answer);
                 self.sink().lease(job.ticket, info);
+                false
             }
         }
     }

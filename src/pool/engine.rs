@@ -6,6 +6,7 @@
 //! next deadline.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -18,10 +19,11 @@ use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
 use super::event::{Hook, Observed};
-use super::face::{Face, Habits, Start};
+use super::face::{Face, Grant, Habits, Start};
 use super::keeper::keep;
 use super::request::{Ask, RequestKey};
 use super::settings::Settings;
+use super::shelf::Shelf;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
@@ -34,6 +36,43 @@ pub struct Engine<F: Face> {
     drain_timeout: Duration,
     span: tracing::Span,
     me: Weak<Self>,
+}
+
+/// The core, and nobody else at it. JavaScript may help itself again when this is gone.
+pub(super) struct Locked<'a, F: Face> {
+    engine: &'a Engine<F>,
+    core: Option<MutexGuard<'a, Core<F>>>,
+    now: Instant,
+}
+
+impl<F: Face> Deref for Locked<'_, F> {
+    type Target = Core<F>;
+
+    fn deref(&self) -> &Core<F> {
+        self.core.as_deref().expect("locked until dropped")
+    }
+}
+
+impl<F: Face> DerefMut for Locked<'_, F> {
+    fn deref_mut(&mut self) -> &mut Core<F> {
+        self.core.as_deref_mut().expect("locked until dropped")
+    }
+}
+
+impl<F: Face> Drop for Locked<'_, F> {
+    fn drop(&mut self) {
+        let Engine { face, .. } = self.engine;
+        let calls = self.core.take().is_some_and(|mut core| {
+            let calls = core.lay_out_shelf(face.owes(), self.now);
+            if calls {
+                face.call_for_waiting();
+            }
+            calls
+        });
+        if calls {
+            face.told();
+        }
+    }
 }
 
 /// What became of a cancelled request.
@@ -81,9 +120,15 @@ impl<F: Face> Engine<F> {
         self.drain_timeout
     }
 
-    pub(super) fn core(&self) -> MutexGuard<'_, Core<F>> {
+    pub(super) fn core(&self) -> Locked<'_, F> {
+        self.lock(Instant::now())
+    }
+
+    fn lock(&self, now: Instant) -> Locked<'_, F> {
         // The core panics only on a bug in itself; then it is better to go on than to hang.
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.catch_up(now);
+        Locked { engine: self, core: Some(core), now }
     }
 
     /// Decides under the lock, then does what was decided.
@@ -105,11 +150,14 @@ impl<F: Face> Engine<F> {
         let mut effects = Vec::new();
         let now = Instant::now();
         let (result, wake) = {
-            let mut core = self.core();
+            let mut core = self.lock(now);
             let result = decision(&mut core, now, &mut effects);
             // Callers and listeners are told while the lock is held, so that they are told in the
             // order of the decisions, whatever thread made them.
-            effects.retain(|effect| !self.tell(effect));
+            effects.retain(|effect| !self.tell(effect, &mut core));
+            if core.lay_out_shelf(self.face.owes(), now) {
+                self.face.call_for_waiting();
+            }
             (result, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
@@ -119,9 +167,13 @@ impl<F: Face> Engine<F> {
     }
 
     /// Tells whoever has to be told, if that is what the effect asks for.
-    fn tell(&self, effect: &Effect<F>) -> bool {
+    fn tell(&self, effect: &Effect<F>, core: &mut Core<F>) -> bool {
         match effect {
-            Effect::Grant { job, grant } => self.face.granted(job, grant),
+            Effect::Grant { job, grant } => {
+                if self.face.granted(job, grant) {
+                    core.in_hand(grant.lease);
+                }
+            }
             Effect::Refuse { job, fault } => self.face.failed(job, fault.clone()),
             Effect::Done { job, report } => self.face.done(job, report.clone()),
             Effect::Hook(call) => self.face.hook(call),
@@ -365,6 +417,38 @@ impl<F: Face> Engine<F> {
     /// Which events are worth making.
     pub fn observe(&self, observed: Observed) {
         self.core().observed = observed;
+    }
+
+    /// Lets JavaScript, whose clock says `clock_ms`, take idle slots and put them back by itself; see
+    /// [`Shelf`]. `None`: this pool must know of each hold as it begins or ends. At most once.
+    pub fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
+        let now = Instant::now();
+        self.lock(now).make_shelf(clock_ms, now)
+    }
+
+    /// JavaScript's thread, in a call to the engine, takes a lease in hand that it was told of.
+    pub fn delivered(&self, lease: Lease) {
+        let mut core = self.core();
+        if core.check_holder(lease).is_ok() {
+            core.in_hand(lease);
+        }
+    }
+
+    /// Sends those who wait back to JavaScript, if that has all there is to give and they are not too many: their
+    /// jobs, for none of which anything follows, and for how long they have been waiting.
+    pub fn send_outside(&self) -> Vec<(Arc<F::Job>, Duration)> {
+        let now = Instant::now();
+        let mut core = self.lock(now);
+        if self.face.owes() { Vec::new() } else { core.send_outside(now) }
+    }
+
+    /// The lease of what JavaScript has taken from slot `slot` of the shelf, if it has it still, and what
+    /// the slot holds.
+    pub fn hold_in_hand(&self, slot: u32) -> Option<Grant<F::Resource>> {
+        let now = Instant::now();
+        let core = self.lock(now);
+        let lease = core.hold_in_hand(slot)?;
+        Some(core.slots[slot as usize].grant(lease, now))
     }
 
     // ---- for the face ----------------------------------------------------------------------

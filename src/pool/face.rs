@@ -61,8 +61,9 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// [`Engine::ended`](super::Engine::ended) must follow, at the latest after `drain`.
     fn cut(&self, resource: &Arc<Self::Resource>, exchange: u64, drain: Duration) -> Delivered;
 
-    /// A caller that asked to hold a slot now does.
-    fn granted(&self, job: &Self::Job, grant: &Grant<Self::Resource>);
+    /// A caller that asked to hold a slot now does. Says whether it has it in hand: its thread is still in
+    /// the call that asked.
+    fn granted(&self, job: &Self::Job, grant: &Grant<Self::Resource>) -> bool;
 
     /// A job came to nothing.
     fn failed(&self, job: &Self::Job, fault: Fault);
@@ -80,6 +81,14 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// Something may have been told. Called without any lock, so here is the place for what takes
     /// longer than noting it down, such as waking whoever reads.
     fn told(&self) {}
+
+    /// Whether somebody was told of a slot, and has not heard it yet.
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// Somebody waits in JavaScript, and there may be something to be had here.
+    fn call_for_waiting(&self) {}
 
     /// The pool is closed: the last call.
     fn closed(&self, report: &CloseReport);

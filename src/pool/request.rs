@@ -65,12 +65,24 @@ pub struct Ask {
     pub timeout: Option<Duration>,
     /// Higher first.
     pub priority: i32,
+    /// How long the caller has waited already.
+    pub waited: Duration,
+    /// It is never sent outside.
+    pub stays: bool,
 }
 
 impl Ask {
     /// For this, anywhere, in turn, within the pool's own limits.
     pub fn new(kind: Kind) -> Self {
-        Ask { kind, endpoint: None, affinity: None, timeout: None, priority: 0 }
+        Ask {
+            kind,
+            endpoint: None,
+            affinity: None,
+            timeout: None,
+            priority: 0,
+            waited: Duration::ZERO,
+            stays: false,
+        }
     }
 
     /// Only at this endpoint.
@@ -104,6 +116,8 @@ pub(super) struct Request<J> {
     /// The endpoint follows from this, and may change while the request waits.
     pub affinity: Option<u64>,
     pub priority: i32,
+    /// It is never sent outside.
+    pub stays: bool,
     pub number: u64,
     pub place: Place,
     pub queued_at: Instant,
@@ -112,6 +126,18 @@ pub(super) struct Request<J> {
     /// The entry among the deadlines.
     pub stamp: Option<Stamp>,
     pub links: Links,
+}
+
+impl<J> Request<J> {
+    /// Whether it asks for more than to hold any slot in its turn.
+    pub fn is_special(&self) -> bool {
+        self.kind != Kind::Hold
+            || self.endpoint.is_some()
+            || self.affinity.is_some()
+            || self.until.is_some()
+            || self.priority != 0
+            || self.stays
+    }
 }
 
 impl<J> Linked for Request<J> {

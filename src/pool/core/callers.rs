@@ -207,6 +207,7 @@ impl<F: Face> Core<F> {
 
     /// A holder lets go, in whatever way: what is known of its hold is settled.
     pub(super) fn let_go(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
+        self.out_of_hand(lease.slot);
         let slot = &mut self.slots[lease.slot as usize];
         let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
         if std::mem::take(&mut slot.leaking) {
@@ -288,7 +289,7 @@ impl<F: Face> Core<F> {
         }
     }
 
-    pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
+    pub(in crate::pool) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
         if let Some(fault) = self.lost.get(&lease) {
             return Err(fault.clone());
         }

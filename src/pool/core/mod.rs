@@ -30,6 +30,7 @@ mod report;
 mod requests;
 mod rounds;
 mod serving;
+mod shelving;
 mod slot;
 mod spread;
 mod summary;
@@ -142,6 +143,8 @@ pub(super) enum Timer {
     Stalled,
     /// The rate lets the next holder go ahead.
     Rate,
+    /// What lies on the shelf may have lain there for too long.
+    Shelf,
     /// The next round of checks.
     Round,
     /// The report of this number has had its time.
@@ -198,6 +201,8 @@ pub(super) struct Core<F: Face> {
     /// idle, or else put back.
     freed: Option<Lease>,
     held: usize,
+    /// Those who wait in a line and want more than any slot in their turn.
+    special: usize,
     last_number: u64,
     last_id: u64,
     last_exchange: u64,
@@ -217,6 +222,8 @@ pub(super) struct Core<F: Face> {
     pacing: bool,
     closing_since: Option<Instant>,
     report: CloseReport,
+    /// Where JavaScript helps itself, if it does.
+    shelving: Option<Box<shelving::Shelving>>,
 }
 
 impl<F: Face> Core<F> {
@@ -239,6 +246,7 @@ impl<F: Face> Core<F> {
             warming: Fifo::default(),
             freed: None,
             held: 0,
+            special: 0,
             last_number: 0,
             last_id: 0,
             last_exchange: 0,
@@ -254,6 +262,7 @@ impl<F: Face> Core<F> {
             pacing: false,
             closing_since: None,
             report: CloseReport::default(),
+            shelving: None,
             settings,
         };
         core.make_slots(now);

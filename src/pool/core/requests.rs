@@ -15,25 +15,27 @@ use crate::pool::request::{Ask, Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
     pub(super) fn enter(&mut self, ask: Ask, job: Arc<F::Job>, now: Instant) -> RequestKey {
-        let Ask { kind, endpoint, affinity, timeout, priority } = ask;
+        let Ask { kind, endpoint, affinity, timeout, priority, waited, stays } = ask;
+        let since = now.checked_sub(waited).unwrap_or(now);
         self.last_number += 1;
         let number = self.last_number;
-        let until = timeout.and_then(|timeout| now.checked_add(timeout));
+        let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let index = self.requests.insert(Request {
             job,
             kind,
             endpoint,
             affinity,
             priority,
+            stays,
             number,
             place: Place::Queued,
-            queued_at: now,
+            queued_at: since,
             until,
             stamp: None,
             links: Default::default(),
         });
         let key = RequestKey { index, number };
-        let waits_until = now.checked_add(self.settings.acquire_timeout);
+        let waits_until = since.checked_add(self.settings.acquire_timeout);
         self.set_deadline(key, waits_until);
         key
     }
@@ -56,6 +58,7 @@ impl<F: Face> Core<F> {
         if let Some(affinity) = self.requests[key.index].affinity {
             self.requests[key.index].endpoint = self.endpoint_for(affinity, now);
         }
+        self.special += usize::from(self.requests[key.index].is_special());
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);
@@ -89,6 +92,7 @@ impl<F: Face> Core<F> {
         match (place, kind) {
             (Place::Running(slot), _) => self.slots[slot as usize].running = None,
             (Place::Queued, _) => {
+                self.special -= usize::from(self.requests[key.index].is_special());
                 line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                     .leave(&mut self.requests, key.index);
             }

@@ -104,6 +104,7 @@ impl<F: Face> Core<F> {
                         self.grant(key, lease, now, fx);
                     } else {
                         let endpoint = self.requests[index].endpoint;
+                        self.special -= usize::from(self.requests[index].is_special());
                         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                             .leave(&mut self.requests, index);
                         self.start(key, slot, now, fx);
@@ -334,6 +335,7 @@ impl<F: Face> Core<F> {
         slot.in_flight = true;
         slot.used_at = now;
         slot.uses += 1;
+        self.table.touch(at);
         self.endpoints[slot.endpoint].in_flight += 1;
         let Some(resource) = slot.resource.clone() else {
             unreachable!("a claimed slot holds something")

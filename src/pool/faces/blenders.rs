@@ -166,8 +166,8 @@ impl Face for Blenders {
         resource.cut(exchange, drain)
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Connection>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Connection>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {
@@ -189,6 +189,14 @@ impl Face for Blenders {
 
     fn hook(&self, call: &HookCall<Blenders>) {
         self.call_hook(call);
+    }
+
+    fn owes(&self) -> bool {
+        self.sink.owes_a_lease()
+    }
+
+    fn call_for_waiting(&self) {
+        self.sink.call_for_waiting();
     }
 
     fn told(&self) {

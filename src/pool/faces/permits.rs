@@ -69,8 +69,8 @@ impl Face for Permits {
         Delivered::No
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Permit>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Permit>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {
@@ -79,6 +79,14 @@ impl Face for Permits {
 
     fn observed(&self, event: &Event) {
         self.tell_event(event);
+    }
+
+    fn owes(&self) -> bool {
+        self.sink.owes_a_lease()
+    }
+
+    fn call_for_waiting(&self) {
+        self.sink.call_for_waiting();
     }
 
     fn told(&self) {

@@ -267,8 +267,8 @@ impl Face for Resources {
         Delivered::No
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Resource>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Resource>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {
@@ -285,6 +285,14 @@ impl Face for Resources {
 
     fn observed(&self, event: &Event) {
         self.tell_event(event);
+    }
+
+    fn owes(&self) -> bool {
+        self.sink.owes_a_lease()
+    }
+
+    fn call_for_waiting(&self) {
+        self.sink.call_for_waiting();
     }
 
     fn told(&self) {

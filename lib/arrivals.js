@@ -1,0 +1,132 @@
+// @ts-check
+'use strict'
+// Callers who found nothing idle. As long as everything there may be is in somebody's hand here, only somebody here
+// has anything to give back, so they wait here, in the order in which they came, and are passed what they wait for
+// without a call of native code. It is there that they wait when any of that changes, when it is called for anything
+// else, and when they have waited long: it has the clocks, the limits and the errors.
+
+const { clearTimeout, setImmediate, setTimeout } = require('node:timers')
+const { turn } = require('./turn')
+
+/** Whoever has waited for so long waits for something slow; then it does not matter where. */
+const LONG_MS = 50
+/** Of a longer queue nobody is served soon. */
+const MANY = 1_000
+
+/**
+ * @typedef {object} Arrival
+ * @property {(lent: any) => void} resolve
+ * @property {number} since by the clock of the turn
+ */
+
+class Arrivals {
+  /** @type {Arrival[]} */
+  #waiting = []
+  /** The first of them. */
+  #first = 0
+  #shelf
+  #max
+  #serve
+  #willLook = false
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer = undefined
+
+  /**
+   * @param {import('./shelf').Shelf | null} shelf null: nobody waits here
+   * @param {number} max how many may wait
+   * @param {(arrival: Arrival, waitedMs: number) => void} serve gives one what it asks for, or has native code do it
+   */
+  constructor(shelf, max, serve) {
+    this.#shelf = shelf
+    this.#max = max
+    this.#serve = serve
+  }
+
+  get length() {
+    return this.#waiting.length - this.#first
+  }
+
+  /** Whether one more may wait here. */
+  get mayWait() {
+    return this.#shelf !== null && this.#shelf.isFull && this.length < this.#max
+  }
+
+  /** @returns {Promise<any>} what is lent */
+  wait() {
+    return new Promise((resolve) => {
+      this.add({ resolve, since: turn.at || turn.begin() })
+      // Native code may have got something to give in this very moment.
+      if (!this.#shelf?.isFull) this.flush()
+    })
+  }
+
+  /** @param {Arrival} arrival */
+  add(arrival) {
+    this.#waiting.push(arrival)
+    this.#shelf?.waiting(this.length)
+    if (this.#willLook) return
+    this.#willLook = true
+    turn.tell(this)
+  }
+
+  /** The first leaves. */
+  next() {
+    const first = this.#waiting[this.#first]
+    this.#first++
+    if (this.#first === this.#waiting.length) {
+      this.#waiting = []
+      this.#first = 0
+    } else if (this.#first === 4 * MANY) {
+      this.#waiting.splice(0, this.#first)
+      this.#first = 0
+    }
+    this.#shelf?.waiting(this.length)
+    return first
+  }
+
+  /** Native code is about to be called, or has called: it must know of all who came before. */
+  flush() {
+    if (this.length > 0) this.#handOver(Infinity, 0)
+  }
+
+  turnEnded() {
+    this.#willLook = false
+    const { length } = this
+    if (length > MANY) {
+      this.#handOver(MANY, 0)
+      setImmediate(() => this.turnEnded())
+    } else if (length > 0) {
+      // It keeps the process alive, as a call does that native code has.
+      this.#timer ??= setTimeout(() => this.#lookForLong(), LONG_MS)
+      this.#timer.ref()
+    } else {
+      this.#timer?.unref()
+    }
+  }
+
+  /** The pool is closed. */
+  end() {
+    clearTimeout(this.#timer)
+  }
+
+  #lookForLong() {
+    this.#timer = undefined
+    this.#handOver(MANY, LONG_MS)
+    if (this.length > 0) this.turnEnded()
+  }
+
+  /**
+   * @param {number} most
+   * @param {number} longMs only those who have waited for so long
+   */
+  #handOver(most, longMs) {
+    const now = performance.now()
+    for (let handed = 0; handed < most && this.length > 0; handed++) {
+      const waitedMs = now - this.#waiting[this.#first].since
+      if (waitedMs < longMs) return
+      this.#serve(this.next(), waitedMs)
+    }
+  }
+}
+
+module.exports = { Arrivals }
