@@ -236,6 +236,8 @@ test('figures are told in the unit that reads best', () => {
   expect(quantity(730.4, 'ns')).toBe('730 ns')
   expect(quantity(5_126_754, 'ns')).toBe('5 127 µs')
   expect(quantity(0.00225, 'ms')).toBe('2.25 µs')
+  expect(quantity(0.711, 'us')).toBe('711 ns')
+  expect(quantity(0, 'ms')).toBe('0 ms')
   expect(quantity(12_000, 'count')).toBe('12 000')
   expect(quantity(1.5, 'percent')).toBe('1.5 %')
   expect(range(3290, 4308, 'ns')).toBe('3 290–4 308 ns')
@@ -254,7 +256,7 @@ test('the terminal gets every figure, and the sum what was to be reached', () =>
     'a <trial>',
     '10 slots',
     '120 ns',
-    'quick 200 ns',
+    'quick: 200 ns',
     '≤ 0.5 ×',
     '0.6 ×',
     'no',

@@ -14,15 +14,16 @@ const LEFT = 54
 const RIGHT = 16
 const TOP = 14
 const BOTTOM = 40
-const COLORS = ['blue', 'sky', 'orange', 'green', 'violet', 'grey', 'red']
+const COLORS = { ours: ['blue', 'sky'], others: ['orange', 'green', 'violet', 'grey', 'red'] }
 
 /** @param {Row} row @returns {{ legend: string, svg: string } | null} null: there is one size only, or nothing to draw */
 function growthChart({ entrants, measures, sizes, label }) {
   if (sizes.length < 2) return null
   const { unit } = measures.value
+  const colors = colorsOf(entrants)
   const lines = entrants.map(({ name, growth, sizes: own }, at) => ({
     name: growth === null ? name : `${name} (${growth.toFixed(2)})`,
-    color: COLORS[at % COLORS.length],
+    color: colors[at],
     points: own
       .map((one) => ({ size: one.size, value: one.measures.value.median }))
       .filter(({ value }) => value > 0),
@@ -61,6 +62,16 @@ function growthChart({ entrants, measures, sizes, label }) {
     legend: legend.join(''),
     svg: svg({ title: `Growth with ${label}`, x: '', y: '' }, content, HEIGHT),
   }
+}
+
+/** @param {Row['entrants']} entrants */
+function colorsOf(entrants) {
+  const taken = { ours: 0, others: 0 }
+  return entrants.map(({ side }) => {
+    const kind = side === 'ours' ? 'ours' : 'others'
+    const colors = COLORS[kind]
+    return colors[taken[kind]++ % colors.length]
+  })
 }
 
 /** @param {number} from @param {number} to @param {number} start @param {number} end */

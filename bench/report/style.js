@@ -11,6 +11,7 @@ svg .group { font-size: 12px; font-weight: 600; fill: var(--ink); }
 .line.sky { stroke: var(--sky); } .line.violet { stroke: var(--violet); } .line.grey { stroke: var(--grey); } .line.red { stroke: var(--red); }
 .dot.sky, i.sky { fill: var(--sky); background: var(--sky); } .dot.violet { fill: var(--violet); } .dot.red, i.red { fill: var(--red); background: var(--red); }
 table.overview td { font-size: 13px; }
+table.overview td:first-child { white-space: normal; min-width: 220px; }
 details { margin-top: 20px; }
 summary { cursor: pointer; color: var(--soft); font-size: 13px; }
 tr.ours td:first-child { font-weight: 600; }

@@ -49,7 +49,7 @@ function summary(rows) {
         measure === 'value' ? row.title : `${row.title}: ${title}`,
         size === null ? 'all' : `${digits(size)} ${row.label}`,
         ours === null ? '' : quantity(ours, unit),
-        peer === null ? '' : `${peer.name} ${quantity(peer.value, unit)}`,
+        peer === null ? '' : `${peer.name}: ${quantity(peer.value, unit)}`,
         aim(verdict, row),
         attained(verdict, row),
         answer(verdict.reached),

@@ -26,7 +26,7 @@ function fitting(value, unit) {
     fit /= 1000
     at++
   }
-  while (Math.abs(fit) < 0.1 && at > 0) {
+  while (Math.abs(fit) < 1 && at > 0) {
     fit *= 1000
     at--
   }
