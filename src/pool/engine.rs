@@ -230,8 +230,8 @@ impl<F: Face> Engine<F> {
     ///
     /// # Errors
     /// The fault, when the request is refused at once; the job was not kept.
-    pub fn submit(&self, ask: Ask, job: F::Job) -> Result<RequestKey, Fault> {
-        let job = Arc::new(job);
+    pub fn submit(&self, ask: Ask, job: impl Into<Arc<F::Job>>) -> Result<RequestKey, Fault> {
+        let job = job.into();
         self.decide(|core, now, fx| core.submit(ask, job, now, fx))
     }
 
