@@ -63,10 +63,16 @@ impl Line {
 
     /// Where the one who is next stands among the firsts of other lines.
     pub fn rank<T: Linked>(&self, slab: &Slab<T>) -> Option<Rank> {
-        let first = &slab[self.first(slab)?];
+        self.front(slab).map(|(rank, _)| rank)
+    }
+
+    /// The same, and who it is.
+    pub fn front<T: Linked>(&self, slab: &Slab<T>) -> Option<(Rank, usize)> {
+        let index = self.first(slab)?;
+        let first = &slab[index];
         let number = first.number();
         let young = !self.has_aged(number);
-        Some(Rank { young, priority: Reverse(first.priority()), number })
+        Some((Rank { young, priority: Reverse(first.priority()), number }, index))
     }
 
     /// Who has waited longest.
@@ -77,6 +83,10 @@ impl Line {
 
     /// Somebody, of this line or another, is served by what could have served this line's oldest.
     pub fn pass<T: Linked>(&mut self, slab: &Slab<T>, served: usize) {
+        // Nobody here has a lower priority, as is so of most lines at most times.
+        if self.levels.last().is_none_or(|(lowest, _)| *lowest >= slab[served].priority()) {
+            return;
+        }
         let Some(oldest) = self.oldest(slab).map(|oldest| &slab[oldest]) else {
             return;
         };

@@ -129,6 +129,9 @@ impl<F: Face> Core<F> {
 
     /// Closes what was to be closed at a quiet endpoint, as soon as nothing runs there.
     pub(super) fn say_farewells(&mut self, now: Instant, fx: &mut Effects<F>) {
+        if self.endpoints.iter().all(|endpoint| endpoint.farewells.is_empty()) {
+            return;
+        }
         for at in 0..self.endpoints.len() {
             let endpoint = &mut self.endpoints[at];
             if endpoint.farewells.is_empty()

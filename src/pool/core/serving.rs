@@ -58,7 +58,8 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn give_out(&mut self, now: Instant, fx: &mut Effects<F>) {
-        while self.may_go_ahead(now)
+        while self.is_awaited_by_anybody()
+            && self.may_go_ahead(now)
             && let Some((index, slot)) = self.pick(now)
         {
             let key = self.key_of(index);
@@ -113,23 +114,28 @@ impl<F: Face> Core<F> {
         }
     }
 
+    /// Whether somebody waits for a slot, or for its turn on one. Mostly nobody does, and then there
+    /// is nothing to look for.
+    fn is_awaited_by_anybody(&self) -> bool {
+        self.anywhere.len() > 0
+            || self.endpoints.iter().any(|place| place.lines.len() > 0 || !place.turns.is_empty())
+    }
+
     /// Who is next, and (unless it has its slot already) which slot it gets.
     pub(super) fn pick(&self, now: Instant) -> Option<(usize, u32)> {
         let mut best: Option<(Rank, usize, u32)> = None;
         let mut offer = |line: &Line, slot: u32| {
-            if let Some(rank) = line.rank(&self.requests)
+            if let Some((rank, index)) = line.front(&self.requests)
                 && best.is_none_or(|(first, ..)| rank < first)
-                && let Some(index) = line.first(&self.requests)
             {
                 best = Some((rank, index, slot));
             }
         };
-        let first_run = self.first_run();
         // A holder passes waiting jobs only while a slot is left for them.
+        let is_last = self.held + 1 >= self.settings.max_slots as usize;
+        let first_run = if is_last { self.first_run() } else { None };
         let may_hold = |line: &Line| {
-            self.held + 1 < self.settings.max_slots as usize
-                || first_run
-                    .is_none_or(|run| line.rank(&self.requests).is_some_and(|hold| hold < run))
+            first_run.is_none_or(|run| line.rank(&self.requests).is_some_and(|hold| hold < run))
         };
         let mut for_run = TwoChoices::default();
         let mut for_hold = TwoChoices::default();
