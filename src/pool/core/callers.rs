@@ -85,6 +85,7 @@ impl<F: Face> Core<F> {
                 }
             }
         }
+        self.limit_wait(key, now);
         Ok(key)
     }
 
@@ -208,13 +209,13 @@ impl<F: Face> Core<F> {
     /// A holder lets go, in whatever way: what is known of its hold is settled.
     pub(super) fn let_go(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
         let slot = &mut self.slots[lease.slot as usize];
-        let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        let endpoint = slot.endpoint;
         if std::mem::take(&mut slot.leaking) {
             self.tell_of(lease.slot, Name::LeakReturned, fx, |slot| Event::LeakReturned {
                 id: slot.id,
                 endpoint,
                 lease,
-                held,
+                held: now.saturating_duration_since(slot.claimed_at),
             });
         }
         self.count_at(endpoint, |counters| counters.released += 1);

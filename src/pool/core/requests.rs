@@ -32,10 +32,15 @@ impl<F: Face> Core<F> {
             stamp: None,
             links: Default::default(),
         });
-        let key = RequestKey { index, number };
-        let waits_until = now.checked_add(self.settings.acquire_timeout);
-        self.set_deadline(key, waits_until);
-        key
+        RequestKey { index, number }
+    }
+
+    /// Who was not served at once waits for so long and no longer. Most are, and need no deadline.
+    pub(super) fn limit_wait(&mut self, key: RequestKey, now: Instant) {
+        let request = self.requests.get(key.index).filter(|request| request.number == key.number);
+        if request.is_some_and(|request| !matches!(request.place, Place::Running(_))) {
+            self.set_deadline(key, now.checked_add(self.settings.acquire_timeout));
+        }
     }
 
     /// The earlier of `at` and the caller's own deadline.
