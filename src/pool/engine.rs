@@ -25,6 +25,9 @@ use super::settings::Settings;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
+/// Room for so many effects is kept for the next decision.
+const SPARE: usize = 64;
+
 /// See the module. Cheap to share; every method may be called from any thread.
 pub struct Engine<F: Face> {
     face: F,
@@ -92,7 +95,9 @@ impl<F: Face> Engine<F> {
         decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
     ) -> T {
         let (result, effects) = self.decide_only(decision);
-        self.carry_out(effects);
+        if !effects.is_empty() {
+            self.carry_out(effects);
+        }
         self.face.told();
         result
     }
@@ -102,15 +107,18 @@ impl<F: Face> Engine<F> {
         &self,
         decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
     ) -> (T, Effects<F>) {
-        let mut effects = Vec::new();
         let now = Instant::now();
-        let (result, wake) = {
+        let (result, effects, wake) = {
             let mut core = self.core();
+            let mut effects = std::mem::take(&mut core.spare);
             let result = decision(&mut core, now, &mut effects);
             // Callers and listeners are told while the lock is held, so that they are told in the
             // order of the decisions, whatever thread made them.
             effects.retain(|effect| !self.tell(effect));
-            (result, core.deadlines.rearm() || core.phase == Phase::Closed)
+            if effects.is_empty() && effects.capacity() <= SPARE {
+                core.spare = std::mem::take(&mut effects);
+            }
+            (result, effects, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
             self.keeper.notify_one();

@@ -38,7 +38,7 @@ const STATE_BITS: u32 = 3;
 const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
 
 /// Proof of a claim: this slot, this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The slot's index, below [`MAX_SLOTS`].
     pub slot: u32,

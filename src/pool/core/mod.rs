@@ -38,7 +38,7 @@ mod upkeep;
 mod vetting;
 mod watchdog;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -207,7 +207,7 @@ pub(super) struct Core<F: Face> {
     /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
-    lost: HashMap<Lease, Fault>,
+    lost: BTreeMap<Lease, Fault>,
     health: rounds::Rounds<F>,
     last_hook: u64,
     alarms: alerts::Alarms,
@@ -217,6 +217,8 @@ pub(super) struct Core<F: Face> {
     pacing: bool,
     closing_since: Option<Instant>,
     report: CloseReport,
+    /// Room for effects that was used before.
+    pub spare: Effects<F>,
 }
 
 impl<F: Face> Core<F> {
@@ -245,7 +247,7 @@ impl<F: Face> Core<F> {
             last_order: 0,
             stalling: false,
             begun: false,
-            lost: HashMap::new(),
+            lost: BTreeMap::new(),
             health: rounds::Rounds::default(),
             last_hook: 0,
             alarms: alerts::Alarms::default(),
@@ -254,6 +256,7 @@ impl<F: Face> Core<F> {
             pacing: false,
             closing_since: None,
             report: CloseReport::default(),
+            spare: Vec::new(),
             settings,
         };
         core.make_slots(now);
