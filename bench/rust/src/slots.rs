@@ -33,11 +33,13 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// So many, with the limits on waiting that every pool of this package has.
+    /// So many, with the limits on waiting and on age that a pool has unless it is told otherwise.
     pub fn new(slots: u32) -> Self {
         let settings = Settings {
             max_slots: slots,
-            acquire_timeout: Duration::from_secs(30),
+            idle_timeout: Some(Duration::from_secs(60)),
+            max_lifetime: Some(Duration::from_secs(1_800)),
+            upkeep_interval: Some(Duration::from_secs(1)),
             ..Settings::default()
         };
         let endpoints = vec![(Arc::from("things"), HABITS)];
