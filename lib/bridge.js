@@ -3,8 +3,9 @@
 // One pool's side of the binding, shared by the pool and what it lends: submits their calls, waits for the
 // tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
 
+const { Arrivals } = require('./arrivals')
 const { Entry, NativePool } = require('./binding')
-const { readCallOptions } = require('./call-options')
+const { NONE, readCallOptions } = require('./call-options')
 const { Errands } = require('./resources/errands')
 const { watch } = require('./garbage')
 const { Herald } = require('./herald')
@@ -14,10 +15,13 @@ const { Nesting } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
+const { makeShelf } = require('./shelf')
 const { errors } = require('./tables')
 const { Thrown } = require('./thrown')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
+/** @typedef {import('./lease').Content} Content */
+/** @typedef {import('./shelf').Shelf} Shelf */
 /** @typedef {import('./pool-error').Delivered} Delivered */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
@@ -25,6 +29,11 @@ const { Thrown } = require('./thrown')
 class Bridge {
   #ended = false
   #refed = true
+  #native
+  #shelf
+  #arrivals
+  /** What each slot holds, as far as it has been lent. @type {(Content | undefined)[]} */
+  #contents = []
 
   /**
    * @param {import('./tables').Owner} owner the class of the pool
@@ -44,11 +53,16 @@ class Bridge {
     this.lent = owner === 'ConnectionPool' ? 'Connection' : 'Resource'
     try {
       const text = JSON.stringify({ ...values, name: this.name })
-      this.native = new NativePool(this.outbox.native, this.number, owner, text)
+      this.#native = new NativePool(this.outbox.native, this.number, owner, text)
     } catch (error) {
       this.outbox.leave(this.number)
       throw constructorError(error)
     }
+    /** Idle slots that can be had without calling native code; null in a pool that must call each time. */
+    this.#shelf = makeShelf(this.#native, values)
+    this.#arrivals = new Arrivals((arrival, waitedMs) => {
+      arrival.resolve(this.#fromShelf() ?? this.#ask(NONE, waitedMs, undefined))
+    }, values.maxWaiting ?? Infinity)
     /** The endpoints' names; native code names one by its index. @type {readonly string[]} */
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
@@ -68,8 +82,15 @@ class Bridge {
     this.outbox.hold()
   }
 
+  /** Native code's end. It is told of all who came before whatever it is called for. */
+  get native() {
+    this.#arrivals.flush()
+    return this.#native
+  }
+
   /** @param {'stats' | 'connections' | 'endpoints'} what */
   snapshot(what) {
+    this.#shelf?.settle()
     return JSON.parse(this.native[what]())
   }
 
@@ -91,11 +112,36 @@ class Bridge {
     try {
       const call = readCallOptions(options, 'acquire', this.choices)
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
+      const held = this.#fromShelf()
+      if (held !== null) return Promise.resolve(held)
+      if (
+        call === NONE &&
+        this.#shelf?.isFull &&
+        !this.#arrivals.isFull &&
+        !this.nesting?.isInside
+      ) {
+        return this.#arrivals.wait()
+      }
+      this.#arrivals.flush()
+      return this.#ask(call, 0, this.origins?.here(this.acquire))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Has native code give a slot, now or later.
+   * @param {Readonly<import('./call-options').CallOptions>} call
+   * @param {number} waitedMs how long its caller has waited already
+   * @param {import('./origins').Site | undefined} site
+   * @returns {Promise<any>} what is lent
+   */
+  #ask(call, waitedMs, site) {
+    try {
       const { timeoutMs, endpoint, priority, affinity } = call
       this.herald.observe()
-      const site = this.origins?.here(this.acquire)
       const number = this.outbox.nextTicket()
-      const answer = this.native.acquire(number, timeoutMs, endpoint, priority, affinity)
+      const answer = this.#native.acquire(number, timeoutMs, endpoint, priority, affinity, waitedMs)
       if (typeof answer === 'string') throw this.error(answer)
       if (typeof answer === 'object') {
         if (site !== undefined) this.origins?.granted(answer, site)
@@ -107,6 +153,55 @@ class Bridge {
       return this.#heldLater(ticket)
     } catch (error) {
       return Promise.reject(error)
+    }
+  }
+
+  /** A slot from the shelf, unless others came before; null: native code must be asked. */
+  #fromShelf() {
+    const shelf = this.#shelf
+    if (shelf === null || this.#arrivals.length > 0 || !shelf.take()) return null
+    return this.#lendOwn(shelf.slot, shelf.generation)
+  }
+
+  /**
+   * What was taken, or was passed on, here.
+   * @param {number} slot
+   * @param {number} generation
+   */
+  #lendOwn(slot, generation) {
+    const shelf = /** @type {Shelf} */ (this.#shelf)
+    let content = this.#contents[slot]
+    if (content === undefined || (content.connectionId | 0) !== shelf.idOf(slot)) {
+      const array = this.#native.holdInHand(slot)
+      // It was lost the moment it was taken.
+      if (array === null || array[1] !== generation) return null
+      content = this.contentOf(array)
+    }
+    return this.#hand(new Lease(this, content, slot, generation, shelf.useCount(slot)))
+  }
+
+  /**
+   * Takes back what a holder has in hand, for the next in line here or for the shelf. False: native code must be called.
+   * @param {number} slot
+   * @param {number} generation
+   * @param {number} since when it was taken
+   */
+  putBack(slot, generation, since) {
+    const shelf = this.#shelf
+    if (shelf === null) return false
+    const { length } = this.#arrivals
+    if (length === 0) return shelf.putBack(slot, generation, since)
+    if (!shelf.passOn(slot, generation, since, length)) return false
+    this.#arrivals.next().resolve(this.#lendOwn(slot, generation))
+    return true
+  }
+
+  /** Something may be on the shelf again for who waits here. */
+  serveArrivals() {
+    const shelf = this.#shelf
+    while (this.#arrivals.length > 0 && shelf?.take()) {
+      const held = this.#lendOwn(shelf.slot, shelf.generation)
+      if (held !== null) this.#arrivals.next().resolve(held)
     }
   }
 
@@ -204,7 +299,21 @@ class Bridge {
 
   /** @param {LeaseArray} array */
   #lend(array) {
-    const lease = new Lease(this, array)
+    const [slot, generation, , , , useCount] = array
+    return this.#hand(new Lease(this, this.contentOf(array), slot, generation, useCount))
+  }
+
+  /** @param {LeaseArray} array */
+  contentOf([slot, , connectionId, endpoint, createdAt, , dialect]) {
+    const known = this.#contents[slot]
+    if (known?.connectionId === connectionId) return known
+    const content = { connectionId, endpoint: this.endpoints[endpoint], createdAt, dialect }
+    this.#contents[slot] = content
+    return content
+  }
+
+  /** @param {Lease} lease */
+  #hand(lease) {
     const held = this.lend(lease)
     watch(held, lease)
     return held

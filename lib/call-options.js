@@ -85,4 +85,4 @@ function readCallOptions(given, method, endpoints) {
   return options
 }
 
-module.exports = { readCallOptions }
+module.exports = { NONE, readCallOptions }

@@ -4,29 +4,46 @@
 // back here. A registry entry costs more than a whole acquire and release, so only what is still held a
 // turn of the event loop later gets one; until then the connection stands in a list, which cannot lose it.
 
-const { setImmediate } = require('node:timers')
+const { turn } = require('./turn')
 
 /** @typedef {import('./lease').Lease} Lease */
 
 /** @type {FinalizationRegistry<Lease>} */
 const registry = new FinalizationRegistry((lease) => lease.reclaim())
 
-/** Held since this turn, at `lease.fresh`. @type {{ connection: object, lease: Lease }[]} */
-const fresh = []
-let scheduled = false
+/** Held since this turn, each at its lease's `fresh`. @type {object[]} */
+const connections = []
+/** @type {Lease[]} */
+const leases = []
+let willRegister = false
 const REGISTERED = -2
 const UNWATCHED = -1
+
+/** The lists, when the turn is over. */
+const lists = {
+  turnEnded() {
+    willRegister = false
+    for (let at = 0; at < leases.length; at++) {
+      registry.register(connections[at], leases[at], leases[at])
+      leases[at].fresh = REGISTERED
+    }
+    if (leases.length === 0) return
+    connections.length = 0
+    leases.length = 0
+  },
+}
 
 /**
  * @param {object} connection
  * @param {Lease} lease must not lead to the connection
  */
 function watch(connection, lease) {
-  lease.fresh = fresh.length
-  fresh.push({ connection, lease })
-  if (scheduled) return
-  scheduled = true
-  setImmediate(register)
+  lease.fresh = leases.length
+  connections.push(connection)
+  leases.push(lease)
+  if (willRegister) return
+  willRegister = true
+  turn.tell(lists)
 }
 
 /** @param {Lease} lease it was given back */
@@ -38,19 +55,12 @@ function unwatch(lease) {
     registry.unregister(lease)
     return
   }
-  const last = fresh.pop()
-  if (last === undefined || last.lease === lease) return
-  fresh[at] = last
-  last.lease.fresh = at
-}
-
-function register() {
-  scheduled = false
-  for (const { connection, lease } of fresh) {
-    registry.register(connection, lease, lease)
-    lease.fresh = REGISTERED
-  }
-  fresh.length = 0
+  const connection = /** @type {object} */ (connections.pop())
+  const last = /** @type {Lease} */ (leases.pop())
+  if (last === lease) return
+  connections[at] = connection
+  leases[at] = last
+  last.fresh = at
 }
 
 module.exports = { unwatch, watch }

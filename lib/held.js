@@ -8,11 +8,20 @@ const { invalidOption } = require('./invalid-option')
 
 /** @typedef {import('./lease').Lease} Lease */
 
+/** For all whose call was obeyed at once. @type {Promise<void>} */
+const done = Promise.resolve()
+
 /**
  * The lease behind what a pool lends; undefined for anything else.
  * @type {(value: unknown) => Lease | undefined}
  */
 let leaseOf
+
+/**
+ * The same where there is no doubt.
+ * @type {(held: Held) => Lease}
+ */
+let heldLease
 
 class Held {
   #lease
@@ -20,6 +29,7 @@ class Held {
   static {
     leaseOf = (value) =>
       typeof value === 'object' && value !== null && #lease in value ? value.#lease : undefined
+    heldLease = (held) => held.#lease
   }
 
   /** @param {Lease} lease */
@@ -52,8 +62,13 @@ class Held {
     return { id: this.id, inUse: this.inUse }
   }
 
-  async release() {
-    this.#lease.release()
+  release() {
+    try {
+      this.#lease.release()
+      return done
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 
   /** @param {string} [reason] */
@@ -72,4 +87,4 @@ class Held {
   }
 }
 
-module.exports = { Held, leaseOf }
+module.exports = { Held, heldLease, leaseOf }

@@ -66,7 +66,9 @@ class Hooks {
    */
   async run(array, [number, kind, ticket]) {
     const recycling = this.#recycling.get(ticket)
-    const lease = new HookLease(this.#bridge, array)
+    const [slot, generation, , , , useCount] = array
+    const content = this.#bridge.contentOf(array)
+    const lease = new HookLease(this.#bridge, content, slot, generation, useCount)
     const late = setTimeout(() => {
       lease.held = false
     }, this.#timeoutMs)
@@ -77,7 +79,6 @@ class Hooks {
     lease.held = false
     if (recycling !== undefined) recycling.outcome = outcome
     if (outcome.failed) this.#bridge.thrown.keep('hook', number, outcome.error)
-    const [slot, generation] = array
     this.#bridge.native.hookDone(slot, generation, number, outcome.said)
   }
 }

@@ -4,9 +4,19 @@
 // a lease that was given back is refused there and harms nobody.
 
 const { unwatch } = require('./garbage')
+const { turn } = require('./turn')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {import('./pool-error').PoolError} PoolError */
+
+/**
+ * What a slot holds.
+ * @typedef {object} Content
+ * @property {number} connectionId
+ * @property {string} endpoint
+ * @property {number} createdAt in milliseconds since 1970
+ * @property {number} dialect index; -1: none
+ */
 
 class Lease {
   /** Not given back yet. */
@@ -21,20 +31,38 @@ class Lease {
   fresh = -1
   #slot
   #generation
+  #since
 
   /**
    * @param {Bridge} bridge
-   * @param {import('./binding').LeaseArray} array
+   * @param {Content} content of the slot
+   * @param {number} slot
+   * @param {number} generation
+   * @param {number} useCount how often it was used before
    */
-  constructor(bridge, [slot, generation, connectionId, endpoint, createdAt, useCount, dialect]) {
+  constructor(bridge, content, slot, generation, useCount) {
     this.bridge = bridge
+    this.content = content
+    this.useCount = useCount
     this.#slot = slot
     this.#generation = generation
-    this.connectionId = connectionId
-    this.endpoint = bridge.endpoints[endpoint]
-    this.createdAt = createdAt
-    this.useCount = useCount
-    this.dialect = dialect
+    this.#since = turn.at || turn.begin()
+  }
+
+  get connectionId() {
+    return this.content.connectionId
+  }
+
+  get endpoint() {
+    return this.content.endpoint
+  }
+
+  get createdAt() {
+    return this.content.createdAt
+  }
+
+  get dialect() {
+    return this.content.dialect
   }
 
   /**
@@ -53,7 +81,11 @@ class Lease {
   /** @throws {PoolError} ERR_POOL_NOT_HELD */
   release() {
     this.#end()
-    this.#check(this.bridge.native.release(this.#slot, this.#generation))
+    const { bridge } = this
+    // A command that is not answered yet is finished first, which is native code's to see to.
+    if (this.running === 0 && bridge.putBack(this.#slot, this.#generation, this.#since)) return
+    this.#check(bridge.native.release(this.#slot, this.#generation))
+    bridge.serveArrivals()
   }
 
   /** Its holder met trouble with it: whoever gets it next shall know that it is well. */

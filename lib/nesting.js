@@ -49,6 +49,11 @@ class Nesting {
     return works.run(lease, work, connection)
   }
 
+  /** Whether the one who calls now is the work of a `use`, of whatever pool. */
+  get isInside() {
+    return works.getStore() !== undefined
+  }
+
   /** @param {Ticket} ticket of a call for a connection; it has to wait */
   waits(ticket) {
     const innermost = works.getStore()

@@ -10,7 +10,6 @@ const { readClearOptions, readCloseOptions, readSize } = require('./order-option
 
 class Orders {
   #bridge
-  #native
   /** @type {Ticket | null} */
   #closing = null
   /** @type {Promise<any> | null} */
@@ -19,34 +18,33 @@ class Orders {
   /** @param {import('./bridge').Bridge} bridge */
   constructor(bridge) {
     this.#bridge = bridge
-    this.#native = bridge.native
   }
 
   ready() {
-    this.#obeyed(this.#native.ready())
+    this.#obeyed(this.#bridge.native.ready())
   }
 
   pause() {
-    this.#obeyed(this.#native.pause())
+    this.#obeyed(this.#bridge.native.pause())
   }
 
   /** @param {unknown} options */
   clear(options) {
     const { endpoint, interruptInUse } = readClearOptions(options, this.#bridge.choices)
-    this.#obeyed(this.#native.clear(endpoint, interruptInUse))
+    this.#obeyed(this.#bridge.native.clear(endpoint, interruptInUse))
   }
 
   /** @param {unknown} size */
   resize(size) {
     const { min, max } = readSize(size)
-    this.#obeyed(this.#native.resize(min, max))
+    this.#obeyed(this.#bridge.native.resize(min, max))
   }
 
   /** @returns {Promise<void>} */
   async warm() {
     this.#bridge.herald.observe()
     const number = this.#bridge.outbox.nextTicket()
-    const answer = this.#native.warm(number)
+    const answer = this.#bridge.native.warm(number)
     if (typeof answer === 'string') throw this.#bridge.error(answer)
     const ticket = this.#open(number, answer)
     await ticket.settled
@@ -55,7 +53,7 @@ class Orders {
 
   async checkHealth() {
     const ticket = this.#open(this.#bridge.outbox.nextTicket())
-    this.#native.checkHealth(ticket.number)
+    this.#bridge.native.checkHealth(ticket.number)
     await ticket.settled
     const report = JSON.parse(ticket.payload)
     for (const connection of report.connections) {
@@ -76,7 +74,7 @@ class Orders {
         this.#closed = this.#close(timeoutMs, force)
       } else if (force && this.#closing !== null) {
         // Cuts short the close that is under way.
-        this.#native.close(this.#closing.number, 0, true)
+        this.#bridge.native.close(this.#closing.number, 0, true)
       }
       return this.#closed
     } catch (error) {
@@ -91,7 +89,7 @@ class Orders {
   async #close(timeoutMs, force) {
     const ticket = this.#open(this.#bridge.outbox.nextTicket())
     this.#closing = ticket
-    this.#native.close(ticket.number, timeoutMs, force)
+    this.#bridge.native.close(ticket.number, timeoutMs, force)
     await ticket.settled
     this.#closing = null
     this.#bridge.end()

@@ -4,26 +4,16 @@
 
 const { remember } = require('./delivery')
 const { execute } = require('./execute')
-const { Held } = require('./held')
+const { Held, heldLease } = require('./held')
 const { dialects } = require('./tables')
 
-/** @typedef {import('./lease').Lease} Lease */
-
 class PooledConnection extends Held {
-  #lease
-
-  /** @param {Lease} lease */
-  constructor(lease) {
-    super(lease)
-    this.#lease = lease
-  }
-
   get endpoint() {
-    return this.#lease.endpoint
+    return heldLease(this).endpoint
   }
 
   get dialect() {
-    return dialects[this.#lease.dialect].name
+    return dialects[heldLease(this).dialect].name
   }
 
   shown() {
@@ -36,7 +26,7 @@ class PooledConnection extends Held {
    * @param {any} [options]
    */
   execute(command, options) {
-    const lease = this.#lease
+    const lease = heldLease(this)
     if (options?.signal === undefined) return execute(lease.bridge, lease, command, options, null)
     return remember((delivery) => execute(lease.bridge, lease, command, options, delivery))
   }

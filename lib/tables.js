@@ -35,7 +35,16 @@ const { tables } = require('./binding')
  * @property {{ ok: { field: string, equals: unknown }, result: string, message: string[], extras: string[] }} reply
  */
 
-/** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[], events: string[] }} */
+/**
+ * Where in the memory of the shelf everything is: indices of 32-bit words, of 64-bit ones for `touched` and `notes`.
+ * @typedef {object} ShelfLayout
+ * @property {number} slots
+ * @property {number} slotsPerWord
+ * @property {number} notes how many there is room for
+ * @property {Record<string, number>} at
+ */
+
+/** @type {{ options: OptionRow[], errors: ErrorRow[], dialects: DialectRow[], events: string[], shelf: ShelfLayout }} */
 const parsed = JSON.parse(tables())
 
 /**
@@ -60,4 +69,6 @@ const dialects = parsed.dialects
 /** The bit of each event that native code tells, by name. */
 const eventBits = new Map(parsed.events.map((name, bit) => [name, 2 ** bit]))
 
-module.exports = { options, optionsOf, errors, dialects, eventBits }
+const { shelf } = parsed
+
+module.exports = { options, optionsOf, errors, dialects, eventBits, shelf }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use napi::bindgen_prelude::{Array, Either, Either3, Env, Error, Status};
+use napi::bindgen_prelude::{Array, ArrayBuffer, Either, Either3, Env, Error, Status};
 use napi_derive::napi;
 use tokio::runtime::Handle;
 
@@ -15,6 +15,7 @@ use super::{log, runtime};
 use crate::fault::{Code, Fault};
 use crate::pool::event::Observed;
 use crate::pool::options::table::Owner;
+use crate::pool::shelf::Shelf;
 use crate::pool::{
     AnyPool, CallOptions, Cancelled, Command, ConnectionPool, Held, Lease, LeaseInfo, Limiter,
     Options, ResourcePool, Sink,
@@ -80,6 +81,7 @@ fn call_options(
         timeout: timeout(timeout_ms),
         priority,
         affinity,
+        ..CallOptions::default()
     }
 }
 
@@ -171,8 +173,10 @@ impl NativePool {
         }
     }
 
-    /// Asks to hold a connection: a lease at once, a request that waits, or a fault.
+    /// Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
+    /// waits, or a fault.
     #[napi(ts_return_type = "number | unknown[] | string")]
+    #[allow(clippy::too_many_arguments)]
     pub fn acquire<'env>(
         &self,
         env: &'env Env,
@@ -181,8 +185,11 @@ impl NativePool {
         endpoint_index: i32,
         priority: i32,
         affinity: Option<String>,
+        waited_ms: f64,
     ) -> napi::Result<Either3<f64, Array<'env>, String>> {
-        let options = call_options(endpoint_index, timeout_ms, priority, affinity);
+        let waited = timeout(waited_ms).unwrap_or_default();
+        let options =
+            CallOptions { waited, ..call_options(endpoint_index, timeout_ms, priority, affinity) };
         Ok(match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either3::A(request),
             Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),
@@ -234,6 +241,38 @@ impl NativePool {
     #[napi]
     pub fn reclaim(&self, slot: u32, generation: u32) -> bool {
         self.any.reclaim(Lease { slot, generation })
+    }
+
+    /// The memory in which JavaScript, whose clock says `clock_ms`, takes idle slots and puts them back by
+    /// itself (see `pool::shelf`); null for a pool that must be called each time. At most once.
+    #[napi(ts_return_type = "ArrayBuffer | null")]
+    #[allow(unsafe_code)]
+    pub fn make_shelf<'env>(
+        &self,
+        env: &'env Env,
+        clock_ms: f64,
+    ) -> napi::Result<Option<ArrayBuffer<'env>>> {
+        let Some(shelf) = self.any.make_shelf(clock_ms) else { return Ok(None) };
+        let memory = Arc::as_ptr(&shelf).cast::<u8>().cast_mut();
+        // SAFETY: the memory is that of `shelf`, which the finalizer lets go of, so it lives for as long as
+        // the ArrayBuffer does. It holds nothing but atomics, which may be written through a shared
+        // reference, and any bits are a valid value of each.
+        let buffer = unsafe {
+            ArrayBuffer::from_external(env, memory, size_of::<Shelf>(), shelf, |_, shelf| {
+                drop(shelf)
+            })
+        }?;
+        Ok(Some(buffer))
+    }
+
+    /// What was taken from slot `slot` of the shelf, as a lease; null when it has been lost already.
+    #[napi(ts_return_type = "unknown[] | null")]
+    pub fn hold_in_hand<'env>(
+        &self,
+        env: &'env Env,
+        slot: u32,
+    ) -> napi::Result<Option<Array<'env>>> {
+        self.any.hold_in_hand(slot).map(|lease| lease_array(env, &lease)).transpose()
     }
 
     /// The pool opens from now on what it should keep open.

@@ -15,6 +15,7 @@ use super::engine::{Cancelled, Engine};
 use super::event::Observed;
 use super::options::endpoint::refuse;
 use super::request::{Ask, Kind};
+use super::shelf::Shelf;
 use super::table::{Lease, MAX_SLOTS};
 use crate::fault::{Code, Fault};
 
@@ -105,6 +106,12 @@ pub trait AnyPool: Send + Sync {
 
     /// Which events are worth making.
     fn observe(&self, observed: Observed);
+
+    /// See [`Engine::make_shelf`].
+    fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>>;
+
+    /// See [`Engine::hold_in_hand`].
+    fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo>;
 
     /// `paused`, `ready`, `closing` or `closed`.
     fn state(&self) -> &'static str;
@@ -217,6 +224,14 @@ impl<F: Holds> AnyPool for Pool<F> {
 
     fn observe(&self, observed: Observed) {
         self.engine.observe(observed);
+    }
+
+    fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
+        self.engine.make_shelf(clock_ms)
+    }
+
+    fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo> {
+        self.engine.hold_in_hand(slot).map(|grant| self.engine.face().lease_info(&grant))
     }
 
     fn state(&self) -> &'static str {

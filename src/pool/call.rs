@@ -90,13 +90,15 @@ pub struct CallOptions {
     pub priority: i32,
     /// The same key, the same endpoint, while that is healthy.
     pub affinity: Option<String>,
+    /// How long the caller has waited already.
+    pub waited: Duration,
 }
 
 impl CallOptions {
     pub(super) fn ask(&self, kind: Kind) -> Ask {
         let affinity = self.affinity.as_deref().map(super::affinity::key);
-        let CallOptions { endpoint, timeout, priority, .. } = *self;
-        Ask { kind, endpoint, affinity, timeout, priority }
+        let CallOptions { endpoint, timeout, priority, waited, .. } = *self;
+        Ask { kind, endpoint, affinity, timeout, priority, waited }
     }
 }
 
@@ -148,7 +150,7 @@ pub trait Holds: Face<Job = Call> {
     }
 
     /// For [`Face::granted`].
-    fn hand(&self, job: &Call, grant: &Grant<Self::Resource>) {
+    fn hand(&self, job: &Call, grant: &Grant<Self::Resource>) -> bool {
         let Want::Hold(answer) = &job.want else { unreachable!("only holders are granted a slot") };
         let info = self.lease_info(grant);
         let mut answer = lock(answer);
@@ -156,11 +158,13 @@ pub trait Holds: Face<Job = Call> {
             // Only who can wait is told behind those who were served before; `tryAcquire` cannot.
             Answer::Awaited if job.ticket == 0 || !self.sink().owes_a_lease() => {
                 *answer = Answer::Here(info);
+                true
             }
             _ => {
                 *answer = Answer::ByTicket;
                 drop(answer);
                 self.sink().lease(job.ticket, info);
+                false
             }
         }
     }

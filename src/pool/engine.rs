@@ -6,6 +6,7 @@
 //! next deadline.
 
 use std::collections::VecDeque;
+use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -18,10 +19,11 @@ use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
 use super::event::{Hook, Observed};
-use super::face::{Face, Habits, Start};
+use super::face::{Face, Grant, Habits, Start};
 use super::keeper::keep;
 use super::request::{Ask, RequestKey};
 use super::settings::Settings;
+use super::shelf::Shelf;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
@@ -37,6 +39,32 @@ pub struct Engine<F: Face> {
     drain_timeout: Duration,
     span: tracing::Span,
     me: Weak<Self>,
+}
+
+/// The core, and nobody else at it. JavaScript may help itself again when this is gone.
+pub(super) struct Locked<'a, F: Face> {
+    core: MutexGuard<'a, Core<F>>,
+    now: Instant,
+}
+
+impl<F: Face> Deref for Locked<'_, F> {
+    type Target = Core<F>;
+
+    fn deref(&self) -> &Core<F> {
+        &self.core
+    }
+}
+
+impl<F: Face> DerefMut for Locked<'_, F> {
+    fn deref_mut(&mut self) -> &mut Core<F> {
+        &mut self.core
+    }
+}
+
+impl<F: Face> Drop for Locked<'_, F> {
+    fn drop(&mut self) {
+        self.core.lay_out_shelf(self.now);
+    }
 }
 
 /// What became of a cancelled request.
@@ -84,9 +112,15 @@ impl<F: Face> Engine<F> {
         self.drain_timeout
     }
 
-    pub(super) fn core(&self) -> MutexGuard<'_, Core<F>> {
+    pub(super) fn core(&self) -> Locked<'_, F> {
+        self.lock(Instant::now())
+    }
+
+    fn lock(&self, now: Instant) -> Locked<'_, F> {
         // The core panics only on a bug in itself; then it is better to go on than to hang.
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.catch_up(now);
+        Locked { core, now }
     }
 
     /// Decides under the lock, then does what was decided.
@@ -109,15 +143,16 @@ impl<F: Face> Engine<F> {
     ) -> (T, Effects<F>) {
         let now = Instant::now();
         let (result, effects, wake) = {
-            let mut core = self.core();
+            let mut core = self.lock(now);
             let mut effects = std::mem::take(&mut core.spare);
             let result = decision(&mut core, now, &mut effects);
             // Callers and listeners are told while the lock is held, so that they are told in the
             // order of the decisions, whatever thread made them.
-            effects.retain(|effect| !self.tell(effect));
+            effects.retain(|effect| !self.tell(effect, &mut core));
             if effects.is_empty() && effects.capacity() <= SPARE {
                 core.spare = std::mem::take(&mut effects);
             }
+            core.lay_out_shelf(now);
             (result, effects, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
@@ -127,9 +162,13 @@ impl<F: Face> Engine<F> {
     }
 
     /// Tells whoever has to be told, if that is what the effect asks for.
-    fn tell(&self, effect: &Effect<F>) -> bool {
+    fn tell(&self, effect: &Effect<F>, core: &mut Core<F>) -> bool {
         match effect {
-            Effect::Grant { job, grant } => self.face.granted(job, grant),
+            Effect::Grant { job, grant } => {
+                if self.face.granted(job, grant) {
+                    core.in_hand(grant.lease);
+                }
+            }
             Effect::Refuse { job, fault } => self.face.failed(job, fault.clone()),
             Effect::Done { job, report } => self.face.done(job, report.clone()),
             Effect::Hook(call) => self.face.hook(call),
@@ -373,6 +412,22 @@ impl<F: Face> Engine<F> {
     /// Which events are worth making.
     pub fn observe(&self, observed: Observed) {
         self.core().observed = observed;
+    }
+
+    /// Lets JavaScript, whose clock says `clock_ms`, take idle slots and put them back by itself; see
+    /// [`Shelf`]. `None`: this pool must know of each hold as it begins or ends. At most once.
+    pub fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
+        let now = Instant::now();
+        self.lock(now).make_shelf(clock_ms, now)
+    }
+
+    /// The lease of what JavaScript has taken from slot `slot` of the shelf, if it has it still, and what
+    /// the slot holds.
+    pub fn hold_in_hand(&self, slot: u32) -> Option<Grant<F::Resource>> {
+        let now = Instant::now();
+        let core = self.lock(now);
+        let lease = core.hold_in_hand(slot)?;
+        Some(core.slots[slot as usize].grant(lease, now))
     }
 
     // ---- for the face ----------------------------------------------------------------------

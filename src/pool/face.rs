@@ -61,8 +61,9 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// [`Engine::ended`](super::Engine::ended) must follow, at the latest after `drain`.
     fn cut(&self, resource: &Arc<Self::Resource>, exchange: u64, drain: Duration) -> Delivered;
 
-    /// A caller that asked to hold a slot now does.
-    fn granted(&self, job: &Self::Job, grant: &Grant<Self::Resource>);
+    /// A caller that asked to hold a slot now does. Says whether it has it in hand: its thread is still in
+    /// the call that asked.
+    fn granted(&self, job: &Self::Job, grant: &Grant<Self::Resource>) -> bool;
 
     /// A job came to nothing.
     fn failed(&self, job: &Self::Job, fault: Fault);

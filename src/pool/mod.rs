@@ -16,6 +16,7 @@
 mod affinity;
 mod alarm;
 pub mod any_pool;
+pub mod atomics;
 pub mod backoff;
 mod breaker;
 pub mod call;
@@ -36,12 +37,12 @@ pub mod pulse;
 pub mod rate;
 pub mod request;
 pub mod settings;
+pub mod shelf;
 mod snapshot;
 pub mod state;
 pub mod stats;
 pub mod table;
 pub mod wording;
-pub mod words;
 
 pub use any_pool::{AnyPool, Pool};
 pub use call::{CallOptions, Command, Held, Holds, LeaseInfo, Sink};

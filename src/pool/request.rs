@@ -65,12 +65,21 @@ pub struct Ask {
     pub timeout: Option<Duration>,
     /// Higher first.
     pub priority: i32,
+    /// How long the caller has waited already.
+    pub waited: Duration,
 }
 
 impl Ask {
     /// For this, anywhere, in turn, within the pool's own limits.
     pub fn new(kind: Kind) -> Self {
-        Ask { kind, endpoint: None, affinity: None, timeout: None, priority: 0 }
+        Ask {
+            kind,
+            endpoint: None,
+            affinity: None,
+            timeout: None,
+            priority: 0,
+            waited: Duration::ZERO,
+        }
     }
 
     /// Only at this endpoint.

@@ -30,6 +30,12 @@ impl Durations {
         let _ = self.0.record(micros);
     }
 
+    /// So many cases that took so many milliseconds each.
+    pub fn note_times(&mut self, ms: f64, times: u32) {
+        let micros = (ms * 1e3).clamp(0.0, 1e15) as u64;
+        let _ = self.0.record_n(micros, u64::from(times));
+    }
+
     /// How many cases there were.
     pub fn count(&self) -> u64 {
         self.0.len()

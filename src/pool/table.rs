@@ -28,8 +28,8 @@
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
 
+use super::shelf::{SHELF_SLOTS, SLOTS_PER_WORD};
 use super::state::State;
-use super::words::Words;
 
 /// The most slots a table can have.
 pub const MAX_SLOTS: u32 = 1024;
@@ -44,6 +44,11 @@ pub struct Lease {
     pub slot: u32,
     /// 29 bits; a new one for each opening, each claim and each hand-off.
     pub generation: u32,
+}
+
+impl Lease {
+    /// After this one they begin anew.
+    pub const LAST_GENERATION: u32 = u32::MAX >> STATE_BITS;
 }
 
 /// The word was not what it had to be; nothing was changed.
@@ -63,16 +68,20 @@ const FIRST_SLOT: usize = FIRST_BIT + BITMAP;
 /// See the module.
 #[derive(Debug)]
 pub struct SlotTable {
-    words: Words,
+    words: Box<[AtomicU32]>,
     limit: AtomicU32,
+    /// Slots whose word has changed since somebody asked, one bit each, as many to a word as the
+    /// [shelf](super::shelf) has. No part of the proof: written and read under the engine's lock.
+    changed: Box<[AtomicU32]>,
 }
 
 impl SlotTable {
     /// A table of empty slots of which `limit` may be taken, 1 to [`MAX_SLOTS`].
     pub fn new(limit: u32) -> Self {
         let table = SlotTable {
-            words: Words::zeroed(FIRST_SLOT + MAX_SLOTS as usize),
+            words: zeroed(FIRST_SLOT + MAX_SLOTS as usize),
             limit: AtomicU32::new(limit),
+            changed: zeroed((SHELF_SLOTS / SLOTS_PER_WORD) as usize),
         };
         table.resize(limit);
         table
@@ -86,11 +95,11 @@ impl SlotTable {
 
     /// How many slots are not EMPTY.
     pub fn taken(&self) -> u32 {
-        self.words.at(TAKEN).load(Acquire)
+        self.words[TAKEN].load(Acquire)
     }
 
     fn word(&self, slot: u32) -> &AtomicU32 {
-        self.words.at(FIRST_SLOT + slot as usize)
+        &self.words[FIRST_SLOT + slot as usize]
     }
 
     /// What a slot is, and its generation.
@@ -123,12 +132,15 @@ impl SlotTable {
             // What is opened anew counts as well: user code holds it before anybody claims it, and
             // a holder of what was there before must not be taken for that.
             let is_new = matches!(to, State::Created | State::InUse);
-            let next = if is_new { (current + 1) & (u32::MAX >> STATE_BITS) } else { current };
+            let next = if is_new { (current + 1) & Lease::LAST_GENERATION } else { current };
             // SeqCst, not AcqRel: release stores IDLE and then looks for waiters, enqueueing
             // counts a waiter and then looks for idle slots; neither may pass the other.
             match word.compare_exchange_weak(seen, next << STATE_BITS | to as u32, SeqCst, Acquire)
             {
-                Ok(_) => return Ok(next),
+                Ok(_) => {
+                    self.touch(slot);
+                    return Ok(next);
+                }
                 Err(now) => seen = now,
             }
         }
@@ -138,7 +150,7 @@ impl SlotTable {
     /// many as may be are taken.
     pub fn reserve(&self, slot: u32) -> Option<u32> {
         let limit = self.limit.load(SeqCst);
-        let taken = self.words.at(TAKEN);
+        let taken = &self.words[TAKEN];
         taken.fetch_update(SeqCst, Relaxed, |taken| (taken < limit).then_some(taken + 1)).ok()?;
         if self.change(slot, State::Empty, None, State::Created).is_err() {
             taken.fetch_sub(1, SeqCst);
@@ -218,7 +230,7 @@ impl SlotTable {
                     self.mark(slot, false);
                 }
                 if arrow == State::Empty {
-                    self.words.at(TAKEN).fetch_sub(1, SeqCst);
+                    self.words[TAKEN].fetch_sub(1, SeqCst);
                     return Ok(());
                 }
             }
@@ -255,8 +267,36 @@ impl SlotTable {
         })
     }
 
+    /// How many are idle, as far as the bits say.
+    pub fn idle_count(&self) -> u32 {
+        (0..BITMAP).map(|word| self.bitmap(word).load(Acquire).count_ones()).sum()
+    }
+
+    /// The slot counts as changed, though its word may not have.
+    pub fn touch(&self, slot: u32) {
+        if slot < SHELF_SLOTS {
+            let word = &self.changed[(slot / SLOTS_PER_WORD) as usize];
+            // Under the engine's lock: nobody writes in between.
+            word.store(word.load(Relaxed) | 1 << (slot % SLOTS_PER_WORD), Relaxed);
+        }
+    }
+
+    /// All slots count as changed.
+    pub fn touch_all(&self) {
+        for word in &self.changed {
+            word.store((1 << SLOTS_PER_WORD) - 1, Relaxed);
+        }
+    }
+
+    /// The slots of a word that have changed since this was last asked, one bit each.
+    pub fn take_changed(&self, word: usize) -> u32 {
+        let changed = self.changed[word].load(Relaxed);
+        self.changed[word].store(0, Relaxed);
+        changed
+    }
+
     fn bitmap(&self, word: usize) -> &AtomicU32 {
-        self.words.at(FIRST_BIT + word)
+        &self.words[FIRST_BIT + word]
     }
 
     fn mark(&self, slot: u32, idle: bool) {
@@ -267,6 +307,10 @@ impl SlotTable {
             word.fetch_and(!bit, AcqRel);
         }
     }
+}
+
+fn zeroed(count: usize) -> Box<[AtomicU32]> {
+    (0..count).map(|_| AtomicU32::new(0)).collect()
 }
 
 #[cfg(test)]

@@ -233,7 +233,7 @@ impl Face for Make {
         }
     }
 
-    fn granted(&self, job: &u64, grant: &Grant<Thing>) {
+    fn granted(&self, job: &u64, grant: &Grant<Thing>) -> bool {
         let mut seen = self.seen();
         seen.tell(*job, "granted");
         let held_already = seen.held.iter().any(|(_, lease, _)| lease.slot == grant.lease.slot);
@@ -245,6 +245,7 @@ impl Face for Make {
         let hooked = seen.hooks.values().any(|hooked| hooked.thing == grant.resource.id);
         assert!(!hooked, "granted while user code runs on it");
         seen.held.push((*job, grant.lease, grant.resource.id));
+        false
     }
 
     fn failed(&self, job: &u64, fault: Fault) {

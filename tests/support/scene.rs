@@ -175,7 +175,7 @@ impl Face for Play {
         Delivered::Maybe
     }
 
-    fn granted(&self, job: &u64, grant: &Grant<Thing>) {
+    fn granted(&self, job: &u64, grant: &Grant<Thing>) -> bool {
         let mut seen = lock(&self.seen);
         seen.served.push(*job);
         let told = (Told::Holds(grant.endpoint, grant.lease), Instant::now());
@@ -189,6 +189,7 @@ impl Face for Play {
                 }
             });
         }
+        false
     }
 
     fn failed(&self, job: &u64, fault: Fault) {

@@ -168,8 +168,9 @@ impl Face for Things {
         Delivered::No
     }
 
-    fn granted(&self, caller: &Caller, grant: &Grant<Thing>) {
+    fn granted(&self, caller: &Caller, grant: &Grant<Thing>) -> bool {
         caller.answer(Answer::Granted(grant.lease, grant.resource.clone()));
+        false
     }
 
     fn failed(&self, caller: &Caller, fault: Fault) {

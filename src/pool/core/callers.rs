@@ -85,7 +85,7 @@ impl<F: Face> Core<F> {
                 }
             }
         }
-        self.limit_wait(key, now);
+        self.limit_wait(key);
         Ok(key)
     }
 
@@ -208,6 +208,7 @@ impl<F: Face> Core<F> {
 
     /// A holder lets go, in whatever way: what is known of its hold is settled.
     pub(super) fn let_go(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
+        self.out_of_hand(lease.slot);
         let slot = &mut self.slots[lease.slot as usize];
         let endpoint = slot.endpoint;
         if std::mem::take(&mut slot.leaking) {

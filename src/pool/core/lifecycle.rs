@@ -84,6 +84,7 @@ impl<F: Face> Core<F> {
             let place = &mut self.endpoints[*at];
             place.generation = place.generation.wrapping_add(1);
         }
+        self.table.touch_all();
         let was_ready = self.phase == Phase::Ready;
         if endpoint.is_none() && was_ready {
             self.phase = Phase::Paused;

@@ -30,6 +30,7 @@ mod report;
 mod requests;
 mod rounds;
 mod serving;
+mod shelving;
 mod slot;
 mod spread;
 mod summary;
@@ -142,6 +143,8 @@ pub(super) enum Timer {
     Stalled,
     /// The rate lets the next holder go ahead.
     Rate,
+    /// What lies on the shelf may have lain there for too long.
+    Shelf,
     /// The next round of checks.
     Round,
     /// The report of this number has had its time.
@@ -217,6 +220,8 @@ pub(super) struct Core<F: Face> {
     pacing: bool,
     closing_since: Option<Instant>,
     report: CloseReport,
+    /// Where JavaScript helps itself, if it does.
+    shelving: Option<Box<shelving::Shelving>>,
     /// Room for effects that was used before.
     pub spare: Effects<F>,
 }
@@ -256,6 +261,7 @@ impl<F: Face> Core<F> {
             pacing: false,
             closing_since: None,
             report: CloseReport::default(),
+            shelving: None,
             spare: Vec::new(),
             settings,
         };

@@ -228,6 +228,7 @@ impl<F: Face> Core<F> {
         slot.since = now;
         slot.expires_at = expires_at;
         slot.order = order;
+        self.came_back(at);
         let place = &mut self.endpoints[endpoint];
         place.connecting -= 1;
         place.hint = at;

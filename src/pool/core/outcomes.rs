@@ -224,6 +224,7 @@ impl<F: Face> Core<F> {
         let slot = &mut self.slots[at as usize];
         slot.used_at = now;
         slot.order = order;
+        self.came_back(at);
         let by_hook = self.leaves_by_hook(at);
         // Its holder asked for the hook, and waits for it: then it runs, whatever becomes of the slot.
         let asked_for = by_hook && self.slots[at as usize].recycling.is_some();

@@ -299,7 +299,9 @@ mod tests {
         fn cut(&self, _: &Arc<()>, _: u64, _: Duration) -> Delivered {
             unreachable!()
         }
-        fn granted(&self, _: &(), _: &Grant<()>) {}
+        fn granted(&self, _: &(), _: &Grant<()>) -> bool {
+            false
+        }
         fn failed(&self, _: &(), _: Fault) {}
         fn observed(&self, _: &Event) {}
         fn closed(&self, _: &CloseReport) {}

@@ -15,10 +15,11 @@ use crate::pool::request::{Ask, Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
     pub(super) fn enter(&mut self, ask: Ask, job: Arc<F::Job>, now: Instant) -> RequestKey {
-        let Ask { kind, endpoint, affinity, timeout, priority } = ask;
+        let Ask { kind, endpoint, affinity, timeout, priority, waited } = ask;
+        let since = now.checked_sub(waited).unwrap_or(now);
         self.last_number += 1;
         let number = self.last_number;
-        let until = timeout.and_then(|timeout| now.checked_add(timeout));
+        let until = timeout.and_then(|timeout| since.checked_add(timeout));
         let index = self.requests.insert(Request {
             job,
             kind,
@@ -27,7 +28,7 @@ impl<F: Face> Core<F> {
             priority,
             number,
             place: Place::Queued,
-            queued_at: now,
+            queued_at: since,
             until,
             stamp: None,
             links: Default::default(),
@@ -36,10 +37,13 @@ impl<F: Face> Core<F> {
     }
 
     /// Who was not served at once waits for so long and no longer. Most are, and need no deadline.
-    pub(super) fn limit_wait(&mut self, key: RequestKey, now: Instant) {
+    pub(super) fn limit_wait(&mut self, key: RequestKey) {
         let request = self.requests.get(key.index).filter(|request| request.number == key.number);
-        if request.is_some_and(|request| !matches!(request.place, Place::Running(_))) {
-            self.set_deadline(key, now.checked_add(self.settings.acquire_timeout));
+        if let Some(request) = request
+            && !matches!(request.place, Place::Running(_))
+        {
+            let until = request.queued_at.checked_add(self.settings.acquire_timeout);
+            self.set_deadline(key, until);
         }
     }
 

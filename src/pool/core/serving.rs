@@ -340,6 +340,7 @@ impl<F: Face> Core<F> {
         slot.in_flight = true;
         slot.used_at = now;
         slot.uses += 1;
+        self.table.touch(at);
         self.endpoints[slot.endpoint].in_flight += 1;
         let Some(resource) = slot.resource.clone() else {
             unreachable!("a claimed slot holds something")

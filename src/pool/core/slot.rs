@@ -34,6 +34,8 @@ pub(in crate::pool) struct Slot<F: Face> {
     pub lease: Option<Lease>,
     /// Held by a caller (acquire), rather than claimed for one job.
     pub held: bool,
+    /// Its holder has it in hand, and may put it back without asking: see [`Shelf`](crate::pool::shelf::Shelf).
+    pub in_hand: bool,
     /// Its holder was let go ahead by the rate and has not said that it started.
     pub ahead: bool,
     /// When it was claimed.
@@ -88,6 +90,7 @@ impl<F: Face> Slot<F> {
             opening: None,
             lease: None,
             held: false,
+            in_hand: false,
             ahead: false,
             claimed_at: now,
             leaking: false,

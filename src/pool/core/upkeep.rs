@@ -27,6 +27,7 @@ impl<F: Face> Core<F> {
         }
         self.prune(now, fx);
         self.watch(now, fx);
+        self.look_at_shelf();
         self.mind_figures(now, fx);
     }
 

@@ -54,6 +54,7 @@ impl<F: Face> Core<F> {
     pub(in crate::pool) fn doubt(&mut self, lease: Lease) {
         if self.check_holder(lease).is_ok() {
             self.slots[lease.slot as usize].doubted = true;
+            self.table.touch(lease.slot);
         }
     }
 }

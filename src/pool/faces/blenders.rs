@@ -166,8 +166,8 @@ impl Face for Blenders {
         resource.cut(exchange, drain)
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Connection>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Connection>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {

@@ -69,8 +69,8 @@ impl Face for Permits {
         Delivered::No
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Permit>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Permit>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {

@@ -267,8 +267,8 @@ impl Face for Resources {
         Delivered::No
     }
 
-    fn granted(&self, job: &Call, grant: &Grant<Resource>) {
-        self.hand(job, grant);
+    fn granted(&self, job: &Call, grant: &Grant<Resource>) -> bool {
+        self.hand(job, grant)
     }
 
     fn failed(&self, job: &Call, fault: Fault) {

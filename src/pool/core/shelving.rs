@@ -1,0 +1,318 @@
+//! What lies on the [`Shelf`] for JavaScript to take, and what it has done there meanwhile.
+//!
+//! The engine shuts the shelf and [catches up](Core::catch_up) as it takes its lock, and [lays it
+//! out](Core::lay_out_shelf) as it lets go of it. In between all is as if JavaScript had called for each slot
+//! it took or put back. The shelf stays shut while anybody waits, while a listener wants to hear of
+//! each slot that goes in or out, and while anything waits for a slot to come back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Core, Phase, Timer};
+use crate::pool::atomics::SHELF_WORDS;
+use crate::pool::event::Name;
+use crate::pool::face::Face;
+use crate::pool::shelf::{Counts, Note, Noted, SHELF_SLOTS, SLOTS_PER_WORD, Shelf, Spot, Spots};
+use crate::pool::state::State;
+use crate::pool::table::Lease;
+
+/// Whoever hears of these hears of each slot.
+const EACH_SLOT: [Name; 3] = [Name::CheckOutStarted, Name::CheckedOut, Name::CheckedIn];
+
+/// The engine's end of the shelf.
+pub(super) struct Shelving {
+    shelf: Arc<Shelf>,
+    /// JavaScript's clock said this at that moment.
+    zero: (f64, Instant),
+    /// As it was laid out last.
+    shown: [Spots; SHELF_WORDS],
+    is_open: bool,
+    counts: Counts,
+    /// How often JavaScript had held each slot.
+    uses: Vec<u32>,
+    /// [`Timer::Shelf`] is set.
+    is_minded: bool,
+}
+
+impl Shelving {
+    fn instant(&self, ms: f64, now: Instant) -> Instant {
+        let (zero, at) = self.zero;
+        at.checked_add(Duration::from_secs_f64((ms - zero).clamp(0.0, 1e12) / 1e3))
+            .map_or(now, |then| then.min(now))
+    }
+}
+
+impl<F: Face> Core<F> {
+    /// Lets JavaScript, whose clock says `clock_ms`, help itself from now on. `None`: not in a pool that
+    /// must know of each hold as it begins or ends.
+    pub(in crate::pool) fn make_shelf(
+        &mut self,
+        clock_ms: f64,
+        now: Instant,
+    ) -> Option<Arc<Shelf>> {
+        let settings = &self.settings;
+        if self.endpoints.len() != 1
+            || settings.leak_threshold.is_some()
+            || settings.hooks.on_release
+            || settings.codel.is_some()
+            || self.rate.is_limited()
+            || settings.rate.is_some()
+        {
+            return None;
+        }
+        let shelf = Arc::new(Shelf::default());
+        self.shelving = Some(Box::new(Shelving {
+            shelf: shelf.clone(),
+            zero: (clock_ms, now),
+            shown: [Spots::default(); SHELF_WORDS],
+            is_open: false,
+            counts: Counts::default(),
+            uses: vec![0; SHELF_SLOTS as usize],
+            is_minded: false,
+        }));
+        self.table.touch_all();
+        Some(shelf)
+    }
+
+    /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
+    pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
+        let Some(mut shelving) = self.shelving.take() else { return };
+        if std::mem::take(&mut shelving.is_open) {
+            self.shut_shelf(&mut shelving, now);
+        }
+        let counts = shelving.shelf.counts();
+        if counts != shelving.counts {
+            self.count_holds(&mut shelving, counts, now);
+        }
+        shelving.shelf.read_notes(|note| self.take_note(note));
+        self.shelving = Some(shelving);
+    }
+
+    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) {
+        let mut spots = [Spots::default(); SHELF_WORDS];
+        for (word, spots) in spots.iter_mut().enumerate().take(self.shelf_words()) {
+            *spots = shelving.shelf.shut(word);
+        }
+        let shown = std::mem::replace(&mut shelving.shown, spots);
+        for (word, (before, after)) in shown.into_iter().zip(spots).enumerate() {
+            for n in before.changed(after) {
+                let at = word as u32 * SLOTS_PER_WORD + n;
+                match (before.get(n), after.get(n)) {
+                    (Spot::Shelf, Spot::Hand) => self.was_taken(at, shelving, now),
+                    (Spot::Hand, Spot::Shelf) => self.was_put_back(at),
+                    _ => self.race(),
+                }
+            }
+        }
+    }
+
+    /// A slot went from the shelf into a hand: IDLE → IN_USE.
+    fn was_taken(&mut self, at: u32, shelving: &Shelving, now: Instant) {
+        let Ok(lease) = self.table.claim(at) else { return self.race() };
+        let claimed_at = shelving.instant(shelving.shelf.touched(at), now);
+        let slot = &mut self.slots[at as usize];
+        slot.lease = Some(lease);
+        slot.held = true;
+        slot.in_hand = true;
+        slot.leaving = false;
+        slot.claimed_at = claimed_at;
+        self.held += 1;
+        let place = &mut self.endpoints[slot.endpoint];
+        place.held += 1;
+        place.served_at = Some(claimed_at);
+        place.moved_at = Some(claimed_at);
+    }
+
+    /// A slot was put back: IN_USE → IDLE.
+    fn was_put_back(&mut self, at: u32) {
+        let slot = &mut self.slots[at as usize];
+        let Some(lease) = slot.lease.take() else { return self.race() };
+        slot.held = false;
+        slot.in_hand = false;
+        self.held -= 1;
+        self.endpoints[slot.endpoint].held -= 1;
+        if self.table.release(lease).is_err() {
+            self.race();
+        }
+    }
+
+    /// Brings the totals, the uses and the order up to date.
+    fn count_holds(&mut self, shelving: &mut Shelving, counts: Counts, now: Instant) {
+        let before = std::mem::replace(&mut shelving.counts, counts);
+        let taken = counts.taken.wrapping_sub(before.taken);
+        let passed = counts.passed.wrapping_sub(before.passed);
+        let returned = counts.returned.wrapping_sub(before.returned);
+        self.note_at(0, |tally| {
+            tally.counters.acquired += u64::from(taken) + u64::from(passed);
+            tally.counters.released += u64::from(returned);
+            tally.wait.note_times(0.0, taken);
+        });
+        let mut used = Vec::new();
+        for (word, spots) in shelving.shown.iter().enumerate() {
+            for n in spots.lent() {
+                let at = word as u32 * SLOTS_PER_WORD + n;
+                let uses = shelving.shelf.uses(at);
+                let more =
+                    uses.wrapping_sub(std::mem::replace(&mut shelving.uses[at as usize], uses));
+                if more == 0 {
+                    continue;
+                }
+                let touched = shelving.instant(shelving.shelf.touched(at), now);
+                let slot = &mut self.slots[at as usize];
+                slot.uses += u64::from(more);
+                slot.used_at = touched;
+                if slot.in_hand {
+                    slot.claimed_at = touched;
+                }
+                self.table.touch(at);
+                used.push(at);
+            }
+        }
+        used.sort_by_key(|at| std::cmp::Reverse(shelving.shelf.age(*at)));
+        for at in used {
+            self.last_order += 1;
+            let slot = &mut self.slots[at as usize];
+            slot.order = self.last_order;
+            self.endpoints[slot.endpoint].hint = at;
+        }
+    }
+
+    fn take_note(&mut self, Note { what, ms, times }: Note) {
+        match what {
+            Noted::Wait => self.note_at(0, |tally| tally.wait.note_times(ms, times)),
+            Noted::Use => self.note_at(0, |tally| tally.used.note_times(ms, times)),
+            Noted::Start => {}
+        }
+    }
+
+    /// A slot came back by way of the engine: it is the one used last.
+    pub(super) fn came_back(&self, at: u32) {
+        if let Some(shelving) = &self.shelving
+            && at < SHELF_SLOTS
+        {
+            shelving.shelf.came_back(at);
+        }
+    }
+
+    /// A holder has its slot in hand already, and JavaScript's thread is inside a call to the engine.
+    pub(in crate::pool) fn in_hand(&mut self, lease: Lease) {
+        self.slots[lease.slot as usize].in_hand = true;
+        self.table.touch(lease.slot);
+    }
+
+    /// A holder lets go by way of the engine.
+    pub(super) fn out_of_hand(&mut self, at: u32) {
+        self.slots[at as usize].in_hand = false;
+        self.table.touch(at);
+    }
+
+    /// Under which generation JavaScript holds a slot, if it does.
+    pub(in crate::pool) fn hold_in_hand(&self, at: u32) -> Option<Lease> {
+        self.slots.get(at as usize).filter(|slot| slot.in_hand).and_then(|slot| slot.lease)
+    }
+
+    /// What is there for JavaScript to take, and what it may put back, until the engine's next decision.
+    pub(in crate::pool) fn lay_out_shelf(&mut self, now: Instant) {
+        if self.shelving.as_ref().is_none_or(|shelving| shelving.is_open) || !self.may_help_itself()
+        {
+            return;
+        }
+        let Some(mut shelving) = self.shelving.take() else { return };
+        let words = self.shelf_words();
+        for word in 0..words {
+            let mut changed = self.table.take_changed(word);
+            while changed != 0 {
+                let n = changed.trailing_zeros();
+                changed &= changed - 1;
+                let spot = self.place(word as u32 * SLOTS_PER_WORD + n, &mut shelving, now);
+                shelving.shown[word] = shelving.shown[word].with(n, spot);
+            }
+        }
+        let on_shelf: u32 = shelving.shown.iter().map(|spots| spots.on_shelf()).sum();
+        let is_full = !self.has_room()
+            && self.table.idle_count() == on_shelf
+            && !self.observed.has(Name::Alert);
+        for word in (0..words).rev() {
+            shelving.shelf.lay_out(word, shelving.shown[word], is_full);
+        }
+        shelving.is_open = true;
+        if let Some(trusted) = self.settings.vet_after
+            && on_shelf > 0
+            && !std::mem::replace(&mut shelving.is_minded, true)
+        {
+            self.deadlines.insert(now + look_every(trusted), Timer::Shelf);
+        }
+        self.shelving = Some(shelving);
+    }
+
+    /// It is time to see whether what lies there is still good.
+    pub(super) fn look_at_shelf(&mut self) {
+        if let Some(shelving) = &mut self.shelving {
+            shelving.is_minded = false;
+            self.table.touch_all();
+        }
+    }
+
+    /// Whose a slot is until the engine's next decision.
+    fn place(&self, at: u32, shelving: &mut Shelving, now: Instant) -> Spot {
+        let Some(slot) = self.slots.get(at as usize) else { return Spot::Engine };
+        let (state, generation) = self.table.read(at);
+        let (spot, generation) = match state {
+            State::Idle if self.may_lie_there(at, now) => {
+                (Spot::Shelf, generation.wrapping_add(1) & Lease::LAST_GENERATION)
+            }
+            State::InUse if slot.in_hand && self.may_be_put_back(at, now) => {
+                (Spot::Hand, generation)
+            }
+            _ => return Spot::Engine,
+        };
+        shelving.shelf.describe(at, generation, slot.id);
+        shelving.shelf.set_uses(at, slot.uses, shelving.uses[at as usize]);
+        spot
+    }
+
+    /// Whether an idle slot is fit to be taken by anybody until it is looked at again.
+    fn may_lie_there(&self, at: u32, now: Instant) -> bool {
+        let slot = &self.slots[at as usize];
+        let is_trusted = self.settings.vet_after.is_none_or(|trusted| {
+            !slot.doubted
+                && now + look_every(trusted) < slot.used_at.max(slot.answered_at) + trusted
+        });
+        is_trusted && slot.pulse.failures == 0 && self.perished(at, self.next_look(now)).is_none()
+    }
+
+    /// Whether what a holder has in hand is fit to be put back until it is looked at again.
+    fn may_be_put_back(&self, at: u32, now: Instant) -> bool {
+        !self.slots[at as usize].doubted && self.unfit(at, self.next_look(now)).is_none()
+    }
+
+    /// When everything is looked at again, at the latest.
+    fn next_look(&self, now: Instant) -> Instant {
+        // Without upkeep nobody would find what grows old there.
+        now + self.settings.upkeep_interval.unwrap_or(Duration::from_secs(1 << 40))
+    }
+
+    /// Whether JavaScript may take slots and put them back without asking.
+    fn may_help_itself(&self) -> bool {
+        self.phase == Phase::Ready
+            && self.begun
+            && self.freed.is_none()
+            && self.waiting() == 0
+            && self.warming.is_empty()
+            && self.health.due.is_empty()
+            && self.health.reports.is_empty()
+            && self.surplus() == 0
+            && !EACH_SLOT.iter().any(|name| self.observed.has(*name))
+    }
+
+    fn shelf_words(&self) -> usize {
+        self.slots.len().div_ceil(SLOTS_PER_WORD as usize).min(SHELF_WORDS)
+    }
+}
+
+/// How often what lies there is looked at, so that none is taken that is not trusted.
+fn look_every(trusted: Duration) -> Duration {
+    trusted / 4
+}
