@@ -187,8 +187,8 @@ pub(super) struct Core<F: Face> {
     pub requests: Slab<Request<F::Job>>,
     pub endpoints: Vec<Endpoint>,
     pub deadlines: Deadlines<Timer>,
-    /// Of the whole pool; each endpoint has its own beside it.
-    pub tally: Tally,
+    /// What happened at no endpoint; everything else is counted where it happened.
+    counters: Counters,
     pub observed: Observed,
     pub(in crate::pool) slots: Vec<Slot<F>>,
     /// Slots that are EMPTY; the lowest index last.
@@ -238,7 +238,7 @@ impl<F: Face> Core<F> {
                 .map(|(name, habits)| Endpoint::new(name, habits))
                 .collect(),
             deadlines: Deadlines::default(),
-            tally: Tally::default(),
+            counters: Counters::default(),
             observed: Observed::default(),
             slots: Vec::new(),
             empty: Vec::new(),
@@ -286,33 +286,45 @@ impl<F: Face> Core<F> {
         }
     }
 
-    /// Counts for the pool and for the endpoint it happened at.
-    pub(super) fn count_at(&mut self, endpoint: usize, mut count: impl FnMut(&mut Counters)) {
-        count(&mut self.tally.counters);
+    /// Everything that was counted, wherever it happened.
+    pub(in crate::pool) fn counters(&self) -> Counters {
+        let mut whole = self.counters.clone();
+        for endpoint in &self.endpoints {
+            whole.add(&endpoint.tally.counters);
+        }
+        whole
+    }
+
+    /// The same, and everything that was timed.
+    pub(in crate::pool) fn tally(&self) -> Tally {
+        let mut whole = Tally { counters: self.counters.clone(), ..Tally::default() };
+        for endpoint in &self.endpoints {
+            whole.add(&endpoint.tally);
+        }
+        whole
+    }
+
+    /// Counts what happened at an endpoint.
+    pub(super) fn count_at(&mut self, endpoint: usize, count: impl FnOnce(&mut Counters)) {
         count(&mut self.endpoints[endpoint].tally.counters);
     }
 
-    /// Counts for the pool, and for an endpoint where one is concerned.
-    pub(super) fn count_for(
-        &mut self,
-        endpoint: Option<usize>,
-        mut count: impl FnMut(&mut Counters),
-    ) {
+    /// Counts what may have happened at an endpoint.
+    pub(super) fn count_for(&mut self, endpoint: Option<usize>, count: impl FnOnce(&mut Counters)) {
         match endpoint {
             Some(endpoint) => self.count_at(endpoint, count),
-            None => count(&mut self.tally.counters),
+            None => count(&mut self.counters),
         }
     }
 
-    /// A figure for the pool and for the endpoint it was taken at.
-    pub(super) fn note_at(&mut self, endpoint: usize, mut note: impl FnMut(&mut Tally)) {
-        note(&mut self.tally);
+    /// A figure that was taken at an endpoint.
+    pub(super) fn note_at(&mut self, endpoint: usize, note: impl FnOnce(&mut Tally)) {
         note(&mut self.endpoints[endpoint].tally);
     }
 
     /// A slot was found in a state that no rule allows.
     pub(super) fn race(&mut self) {
-        self.tally.counters.races += 1;
+        self.counters.races += 1;
     }
 
     /// Tells what happened to a slot, if anybody listens.
