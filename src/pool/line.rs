@@ -81,12 +81,13 @@ impl Line {
         firsts.min_by_key(|first| slab[*first].number())
     }
 
+    /// Whether anybody has a lower priority; mostly nobody does.
+    pub fn has_below(&self, priority: i32) -> bool {
+        self.levels.last().is_some_and(|(lowest, _)| *lowest < priority)
+    }
+
     /// Somebody, of this line or another, is served by what could have served this line's oldest.
     pub fn pass<T: Linked>(&mut self, slab: &Slab<T>, served: usize) {
-        // Nobody here has a lower priority, as is so of most lines at most times.
-        if self.levels.last().is_none_or(|(lowest, _)| *lowest >= slab[served].priority()) {
-            return;
-        }
         let Some(oldest) = self.oldest(slab).map(|oldest| &slab[oldest]) else {
             return;
         };

@@ -114,6 +114,7 @@ impl SlotTable {
     }
 
     /// Moves a slot along one arrow, if it is still `from` and (when given) of `generation`.
+    #[inline(always)]
     fn change(
         &self,
         slot: u32,
@@ -265,6 +266,11 @@ impl SlotTable {
                 Some(word as u32 * 32 + bit)
             })
         })
+    }
+
+    /// Whether any of the first so many is idle, as far as the bits say.
+    pub fn has_idle(&self, slots: usize) -> bool {
+        (0..slots.div_ceil(32)).any(|word| self.bitmap(word).load(Acquire) != 0)
     }
 
     /// How many are idle, as far as the bits say.

@@ -205,6 +205,9 @@ pub(super) struct Core<F: Face> {
     last_id: u64,
     last_exchange: u64,
     last_order: u64,
+    /// Requests in all lines for a slot, and jobs of holders that wait for their turn.
+    queued: usize,
+    turns: usize,
     /// [`Timer::Stalled`] is set.
     stalling: bool,
     /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
@@ -250,6 +253,8 @@ impl<F: Face> Core<F> {
             last_id: 0,
             last_exchange: 0,
             last_order: 0,
+            queued: 0,
+            turns: 0,
             stalling: false,
             begun: false,
             lost: BTreeMap::new(),

@@ -68,6 +68,7 @@ impl<F: Face> Core<F> {
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);
+        self.queued += 1;
     }
 
     /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
@@ -100,11 +101,13 @@ impl<F: Face> Core<F> {
             (Place::Queued, _) => {
                 line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                     .leave(&mut self.requests, key.index);
+                self.queued -= 1;
             }
             (Place::Turn, Kind::RunHeld(lease)) => {
                 let slot = &mut self.slots[lease.slot as usize];
                 slot.turn = None;
                 self.endpoints[slot.endpoint].turns.leave(&mut self.requests, key.index);
+                self.turns -= 1;
             }
             (Place::Behind, Kind::RunHeld(lease)) => {
                 self.slots[lease.slot as usize].behind.leave(&mut self.requests, key.index);
@@ -177,7 +180,10 @@ impl<F: Face> Core<F> {
     }
 
     pub(in crate::pool) fn waiting(&self) -> usize {
-        self.anywhere.len()
-            + self.endpoints.iter().map(|endpoint| endpoint.lines.len()).sum::<usize>()
+        debug_assert_eq!(self.queued, {
+            let named = self.endpoints.iter().map(|endpoint| endpoint.lines.len());
+            self.anywhere.len() + named.sum::<usize>()
+        });
+        self.queued
     }
 }
