@@ -1,5 +1,6 @@
 //! Pools of something trivial, all asked the same way: what is left is the cost of the pool.
 
+pub mod commands;
 mod contenders;
 pub mod scenes;
 mod slots;
