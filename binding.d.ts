@@ -8,12 +8,21 @@ export declare class NativePool {
   execute(ticket: number, kind: string, params: string, timeoutMs: number, endpointIndex: number, raw: boolean, priority: number, affinity?: string | undefined | null): number | string
   /** Sends a command over a held connection. */
   executeHeld(slot: number, generation: number, ticket: number, kind: string, params: string, timeoutMs: number, raw: boolean): number | string
-  /** Asks to hold a connection: a lease at once, a request that waits, or a fault. */
-  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity?: string | undefined | null): number | unknown[] | string
+  /**
+   * Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
+   * waits, or a fault.
+   */
+  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number): number | unknown[] | string
   /** A lease at once, or null. */
   tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
   /** Gives a held connection back; null, or a fault. */
   release(slot: number, generation: number): string | null
+  /**
+   * Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:
+   * the ticket of each and for how many milliseconds it has been waiting, oldest first. Nothing more comes
+   * for them.
+   */
+  sendOutside(): number[]
   /** Gives a held connection back and closes it; null, or a fault. */
   discard(slot: number, generation: number, reason: string): string | null
   /**
@@ -26,6 +35,13 @@ export declare class NativePool {
    * back.
    */
   reclaim(slot: number, generation: number): boolean
+  /**
+   * The memory in which JavaScript, whose clock says `clock_ms`, takes idle slots and puts them back by
+   * itself (see `pool::shelf`); null for a pool that must be called each time. At most once.
+   */
+  makeShelf(clockMs: number): ArrayBuffer | null
+  /** What was taken from slot `slot` of the shelf, as a lease; null when it has been lost already. */
+  holdInHand(slot: number): unknown[] | null
   /** The pool opens from now on what it should keep open. */
   begin(): void
   /** Gives out connections, after a pause; null, or a fault. */
@@ -106,7 +122,7 @@ export declare class Outbox {
 }
 
 /**
- * The tables as JSON: `{ options, errors, dialects, events }`; an event's place is its bit in
- * `NativePool.observe`.
+ * The tables as JSON: `{ options, errors, dialects, events, shelf }`; an event's place is its bit in
+ * `NativePool.observe`, and of the shelf it says where in its memory everything is.
  */
 export declare function tables(): string

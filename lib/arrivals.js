@@ -1,15 +1,17 @@
 // @ts-check
 'use strict'
-// Callers who found nothing idle in this turn of the event loop. As long as everything there may be is in
-// somebody's hand here, only somebody here can give one back, so they wait here, in the order in which they came.
-// Whoever still waits when the turn is over, or when native code is called for anything else, waits there, with the
-// time that has passed already.
+// Callers who found nothing idle. As long as everything there may be is in somebody's hand here, only somebody here
+// has anything to give back, so they wait here, in the order in which they came, and are passed what they wait for
+// without a call of native code. It is there that they wait when any of that changes, when it is called for anything
+// else, and when they have waited long: it has the clocks, the limits and the errors.
 
-const { setImmediate } = require('node:timers')
+const { clearTimeout, setImmediate, setTimeout } = require('node:timers')
 const { turn } = require('./turn')
 
-/** Those handed over before the event loop has its turn. */
-const SLICE = 1_000
+/** Whoever has waited for so long waits for something slow; then it does not matter where. */
+const LONG_MS = 50
+/** Of a longer queue nobody is served soon. */
+const MANY = 1_000
 
 /**
  * @typedef {object} Arrival
@@ -22,37 +24,49 @@ class Arrivals {
   #waiting = []
   /** The first of them. */
   #first = 0
-  #hand
-  #willFlush = false
+  #shelf
   #max
+  #serve
+  #willLook = false
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer = undefined
 
   /**
-   * @param {(arrival: Arrival, waitedMs: number) => void} hand gives one what it asks for, or has native code do it
+   * @param {import('./shelf').Shelf | null} shelf null: nobody waits here
    * @param {number} max how many may wait
+   * @param {(arrival: Arrival, waitedMs: number) => void} serve gives one what it asks for, or has native code do it
    */
-  constructor(hand, max) {
-    this.#hand = hand
+  constructor(shelf, max, serve) {
+    this.#shelf = shelf
     this.#max = max
+    this.#serve = serve
   }
 
   get length() {
     return this.#waiting.length - this.#first
   }
 
-  get isFull() {
-    return this.length >= this.#max
+  /** Whether one more may wait here. */
+  get mayWait() {
+    return this.#shelf !== null && this.#shelf.isFull && this.length < this.#max
   }
 
   /** @returns {Promise<any>} what is lent */
   wait() {
-    const since = turn.at || turn.begin()
-    if (!this.#willFlush) {
-      this.#willFlush = true
-      turn.tell(this)
-    }
     return new Promise((resolve) => {
-      this.#waiting.push({ resolve, since })
+      this.add({ resolve, since: turn.at || turn.begin() })
+      // Native code may have got something to give in this very moment.
+      if (!this.#shelf?.isFull) this.flush()
     })
+  }
+
+  /** @param {Arrival} arrival */
+  add(arrival) {
+    this.#waiting.push(arrival)
+    this.#shelf?.waiting(this.length)
+    if (this.#willLook) return
+    this.#willLook = true
+    turn.tell(this)
   }
 
   /** The first leaves. */
@@ -62,33 +76,55 @@ class Arrivals {
     if (this.#first === this.#waiting.length) {
       this.#waiting = []
       this.#first = 0
-    } else if (this.#first === 4 * SLICE) {
+    } else if (this.#first === 4 * MANY) {
       this.#waiting.splice(0, this.#first)
       this.#first = 0
     }
+    this.#shelf?.waiting(this.length)
     return first
   }
 
-  turnEnded() {
-    this.#willFlush = false
-    this.#handOver(SLICE)
-    if (this.length === 0 || this.#willFlush) return
-    this.#willFlush = true
-    setImmediate(() => this.turnEnded())
-  }
-
-  /** Native code is about to be called: it must know of all who came before. */
+  /** Native code is about to be called, or has called: it must know of all who came before. */
   flush() {
-    if (this.length > 0) this.#handOver(Infinity)
+    if (this.length > 0) this.#handOver(Infinity, 0)
   }
 
-  /** @param {number} most */
-  #handOver(most) {
-    if (this.length === 0) return
+  turnEnded() {
+    this.#willLook = false
+    const { length } = this
+    if (length > MANY) {
+      this.#handOver(MANY, 0)
+      setImmediate(() => this.turnEnded())
+    } else if (length > 0) {
+      // It keeps the process alive, as a call does that native code has.
+      this.#timer ??= setTimeout(() => this.#lookForLong(), LONG_MS)
+      this.#timer.ref()
+    } else {
+      this.#timer?.unref()
+    }
+  }
+
+  /** The pool is closed. */
+  end() {
+    clearTimeout(this.#timer)
+  }
+
+  #lookForLong() {
+    this.#timer = undefined
+    this.#handOver(MANY, LONG_MS)
+    if (this.length > 0) this.turnEnded()
+  }
+
+  /**
+   * @param {number} most
+   * @param {number} longMs only those who have waited for so long
+   */
+  #handOver(most, longMs) {
     const now = performance.now()
     for (let handed = 0; handed < most && this.length > 0; handed++) {
-      const arrival = this.next()
-      this.#hand(arrival, now - arrival.since)
+      const waitedMs = now - this.#waiting[this.#first].since
+      if (waitedMs < longMs) return
+      this.#serve(this.next(), waitedMs)
     }
   }
 }

@@ -27,7 +27,11 @@
  *
  * @typedef {object} NativePool
  * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean, priority: number, affinity: string | null) => any} execute
- * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null) => any} acquire
+ * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null, waitedMs: number) => any} acquire
+ * @property {(clockMs: number) => ArrayBuffer | null} makeShelf The memory that shelf.js works on; null: none here.
+ * @property {(slot: number) => any} holdInHand What was taken from the shelf; null: it is lost already.
+ * @property {() => number[]} sendOutside Who waits there waits here from now on: the ticket and how many ms it has been
+ *   waiting, of each, oldest first. No entries will come for them.
  * @property {(endpoint: number, affinity: string | null) => any} tryAcquire
  * @property {(slot: number, generation: number, ticket: number, type: string, params: string, timeoutMs: number, raw: boolean) => any} executeHeld
  * @property {(slot: number, generation: number) => string | null} release
@@ -82,7 +86,7 @@
  * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
  * onRelease, recycle) and the ticket of a recycle or 0. An ERRAND names a pool too: its payload is what to do
  * (create, abandon, validate, destroy), its aux the resource's number and that of the check (abandon: 1 when its time
- * was over).
+ * was over). COME names a pool as well: somebody waits in JavaScript, and there may be something for them.
  */
 const Entry = /** @type {const} */ ({
   REPLY: 0,
@@ -92,6 +96,7 @@ const Entry = /** @type {const} */ ({
   DONE: 4,
   HOOK: 5,
   ERRAND: 6,
+  COME: 7,
 })
 
 /** @returns {Binding} */

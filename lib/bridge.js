@@ -60,9 +60,11 @@ class Bridge {
     }
     /** Idle slots that can be had without calling native code; null in a pool that must call each time. */
     this.#shelf = makeShelf(this.#native, values)
-    this.#arrivals = new Arrivals((arrival, waitedMs) => {
-      arrival.resolve(this.#fromShelf() ?? this.#ask(NONE, waitedMs, undefined))
-    }, values.maxWaiting ?? Infinity)
+    this.#arrivals = new Arrivals(
+      this.#shelf,
+      values.maxWaiting ?? Infinity,
+      this.#serve.bind(this),
+    )
     /** The endpoints' names; native code names one by its index. @type {readonly string[]} */
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
@@ -114,12 +116,8 @@ class Bridge {
       if (call.signal?.aborted) return Promise.reject(call.signal.reason)
       const held = this.#fromShelf()
       if (held !== null) return Promise.resolve(held)
-      if (
-        call === NONE &&
-        this.#shelf?.isFull &&
-        !this.#arrivals.isFull &&
-        !this.nesting?.isInside
-      ) {
+      // Whoever is inside the work of a `use` is followed: see nesting.js.
+      if (call === NONE && this.#arrivals.mayWait && !this.nesting?.isInside) {
         return this.#arrivals.wait()
       }
       this.#arrivals.flush()
@@ -189,6 +187,7 @@ class Bridge {
   putBack(slot, generation, since) {
     const shelf = this.#shelf
     if (shelf === null) return false
+    if (shelf.isOffered) this.#fetchThoseWhoWait()
     const { length } = this.#arrivals
     if (length === 0) return shelf.putBack(slot, generation, since)
     if (!shelf.passOn(slot, generation, since, length)) return false
@@ -196,18 +195,49 @@ class Bridge {
     return true
   }
 
-  /** Something may be on the shelf again for who waits here. */
-  serveArrivals() {
-    const shelf = this.#shelf
-    while (this.#arrivals.length > 0 && shelf?.take()) {
-      const held = this.#lendOwn(shelf.slot, shelf.generation)
-      if (held !== null) this.#arrivals.next().resolve(held)
+  /**
+   * Gives a slot back by way of native code.
+   * @param {number} slot
+   * @param {number} generation
+   * @throws {PoolError} ERR_POOL_NOT_HELD
+   */
+  giveBack(slot, generation) {
+    const fault = this.#native.release(slot, generation)
+    if (fault !== null) throw this.error(fault)
+    this.comeForThem()
+  }
+
+  /** All that native code had to give is in somebody's hand here, so those who wait there can wait here as well. */
+  #fetchThoseWhoWait() {
+    const waiting = this.#native.sendOutside()
+    const now = performance.now()
+    for (let at = 0; at < waiting.length; at += 2) {
+      const ticket = this.outbox.recall(waiting[at])
+      this.#arrivals.add({ resolve: (lent) => ticket.serve(lent), since: now - waiting[at + 1] })
     }
+  }
+
+  /** There may be something for those who wait here, on the shelf or in native code. */
+  comeForThem() {
+    if (!this.#shelf?.isFull) this.#arrivals.flush()
+  }
+
+  /**
+   * Gives the first of those who wait here what there is, or has native code do it.
+   * @param {import('./arrivals').Arrival} arrival
+   * @param {number} waitedMs
+   */
+  #serve(arrival, waitedMs) {
+    const shelf = /** @type {Shelf} */ (this.#shelf)
+    const held = shelf.take() ? this.#lendOwn(shelf.slot, shelf.generation) : null
+    arrival.resolve(held ?? this.#ask(NONE, waitedMs, undefined))
   }
 
   /** @param {unknown} options */
   tryAcquire(options) {
     const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.choices)
+    const own = this.#fromShelf()
+    if (own !== null) return own
     const answer = this.native.tryAcquire(endpoint, affinity)
     if (typeof answer === 'string') throw this.error(answer)
     if (answer === null) return null
@@ -256,6 +286,7 @@ class Bridge {
     this.#ended = true
     this.unref()
     this.outbox.leave(this.number)
+    this.#arrivals.end()
     this.errands?.end()
   }
 
@@ -323,7 +354,7 @@ class Bridge {
   async #heldLater(ticket) {
     await ticket.settled
     this.check(ticket)
-    return this.#lend(ticket.payload)
+    return ticket.lent ?? this.#lend(ticket.payload)
   }
 
   /**

@@ -84,8 +84,7 @@ class Lease {
     const { bridge } = this
     // A command that is not answered yet is finished first, which is native code's to see to.
     if (this.running === 0 && bridge.putBack(this.#slot, this.#generation, this.#since)) return
-    this.#check(bridge.native.release(this.#slot, this.#generation))
-    bridge.serveArrivals()
+    bridge.giveBack(this.#slot, this.#generation)
   }
 
   /** Its holder met trouble with it: whoever gets it next shall know that it is well. */

@@ -95,6 +95,16 @@ class Outbox {
     this.hold()
   }
 
+  /**
+   * The ticket of an acquire that native code does not wait for any more; no entry will come for it.
+   * @param {number} number
+   */
+  recall(number) {
+    const ticket = /** @type {Ticket} */ (this.#tickets.get(number))
+    this.#tickets.delete(number)
+    return ticket
+  }
+
   /** @param {number} number no entry will come under it */
   forget(number) {
     this.#tickets.delete(number)
@@ -154,6 +164,10 @@ class Outbox {
       }
       if (kind === Entry.ERRAND) {
         this.#bridges.get(number)?.errands?.run(payload, aux)
+        return
+      }
+      if (kind === Entry.COME) {
+        this.#bridges.get(number)?.comeForThem()
         return
       }
       const ticket = this.#tickets.get(number)

@@ -131,6 +131,20 @@ class Shelf {
     return seen >= 0 && (seen & FULL) !== 0
   }
 
+  /** Whether those who wait in native code may as well wait here. */
+  get isOffered() {
+    const seen = this.#words[0]
+    return seen < 0 && (seen & FULL) !== 0
+  }
+
+  /**
+   * Tells how many wait here. Look whether it is full only after that: native code looks the other way round.
+   * @param {number} count
+   */
+  waiting(count) {
+    Atomics.store(this.#words, at.waiting, count)
+  }
+
   /**
    * How often what a slot holds was used before.
    * @param {number} slot in hand

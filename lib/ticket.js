@@ -31,6 +31,8 @@ class Ticket {
   site = undefined
   /** Who waits for it, each with a connection of the same pool in hand. */
   holders = NOBODY
+  /** What its caller is lent, if that did not come by an entry. @type {any} */
+  lent = undefined
   #resolve = () => {}
 
   /**
@@ -74,6 +76,16 @@ class Ticket {
     this.kind = kind
     this.payload = isStarved ? this.bridge.nesting?.faultOf(payload) : payload
     this.aux = aux
+    this.bridge.outbox.letGo()
+    this.#resolve()
+  }
+
+  /**
+   * What it asked for was there without native code; no entry will come.
+   * @param {any} lent what its caller gets, or a promise of it
+   */
+  serve(lent) {
+    this.lent = lent
     this.bridge.outbox.letGo()
     this.#resolve()
   }

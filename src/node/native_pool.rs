@@ -117,6 +117,7 @@ impl NativePool {
         let kind =
             Kind::new(&owner, &options, runtime, sink.clone()).map_err(|fault| thrown(&fault))?;
         let any = kind.any();
+        let _ = sink.owed.pool.set(Arc::downgrade(&any));
         if let Kind::Permits(_) = kind {
             // It has nothing open, and there may be many of them.
             return Ok(NativePool { any, kind, sink });
@@ -217,6 +218,15 @@ impl NativePool {
     #[napi]
     pub fn release(&self, slot: u32, generation: u32) -> Option<String> {
         self.any.release(Lease { slot, generation }).err().map(|fault| text(&fault))
+    }
+
+    /// Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:
+    /// the ticket of each and for how many milliseconds it has been waiting, oldest first. Nothing more comes
+    /// for them.
+    #[napi(ts_return_type = "number[]")]
+    pub fn send_outside(&self) -> Vec<f64> {
+        let sent = self.any.send_outside().into_iter();
+        sent.flat_map(|(ticket, waited)| [ticket as f64, waited.as_secs_f64() * 1e3]).collect()
     }
 
     /// Gives a held connection back and closes it; null, or a fault.

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use napi::bindgen_prelude::*;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::conn::Reply;
 use crate::fault::Fault;
 use crate::pool::event::{Errand, Hook};
-use crate::pool::{CloseReport, LeaseInfo, Sink};
+use crate::pool::{AnyPool, CloseReport, Lease, LeaseInfo, Sink};
 use crate::wire::Dialect;
 
 /// Never holds the process by itself (weak), and reports no errors to JavaScript: the facade's
@@ -29,7 +29,7 @@ enum Entry {
     /// 0
     Reply { ticket: u64, reply: Reply, dialect: usize, raw: bool },
     /// 1
-    Lease { ticket: u64, lease: LeaseInfo, owed: Arc<AtomicUsize> },
+    Lease { ticket: u64, lease: LeaseInfo, owed: Arc<Owed> },
     /// 2
     Fault { ticket: u64, fault: Fault },
     /// 3
@@ -40,6 +40,8 @@ enum Entry {
     Hook { pool: u32, number: u64, hook: u32, ticket: u64, lease: LeaseInfo },
     /// 6
     Errand { pool: u32, errand: u32, id: u64, exchange: u64 },
+    /// 7
+    Come { pool: u32 },
 }
 
 /// The queue, shared with the pools that post to it.
@@ -81,12 +83,30 @@ fn close_report(report: &CloseReport) -> String {
     .to_string()
 }
 
+/// What one pool owes JavaScript.
+#[derive(Default)]
+pub(super) struct Owed {
+    /// Leases that have not been fetched yet.
+    leases: AtomicUsize,
+    /// The pool, once it is made.
+    pub pool: OnceLock<Weak<dyn AnyPool>>,
+}
+
+impl Owed {
+    /// JavaScript fetches a lease.
+    fn deliver(&self, lease: Lease) {
+        self.leases.fetch_sub(1, SeqCst);
+        if let Some(pool) = self.pool.get().and_then(Weak::upgrade) {
+            pool.delivered(lease);
+        }
+    }
+}
+
 /// Where one pool posts to.
 pub(super) struct PoolSink {
     pub queue: Arc<Queue>,
     pub pool: u32,
-    /// Leases that JavaScript has not fetched yet.
-    pub owed: Arc<AtomicUsize>,
+    pub owed: Arc<Owed>,
     /// Who waits for the pool to be closed, and the report once it is.
     pub closers: Mutex<Closers>,
 }
@@ -118,12 +138,12 @@ impl Sink for PoolSink {
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
-        self.owed.fetch_add(1, SeqCst);
+        self.owed.leases.fetch_add(1, SeqCst);
         self.queue.post(Entry::Lease { ticket, lease, owed: self.owed.clone() });
     }
 
     fn owes_a_lease(&self) -> bool {
-        self.owed.load(SeqCst) > 0
+        self.owed.leases.load(SeqCst) > 0
     }
 
     fn fault(&self, ticket: u64, fault: Fault) {
@@ -145,6 +165,10 @@ impl Sink for PoolSink {
 
     fn errand(&self, errand: Errand, id: u64, exchange: u64) {
         self.queue.post(Entry::Errand { pool: self.pool, errand: errand as u32, id, exchange });
+    }
+
+    fn call_for_waiting(&self) {
+        self.queue.post(Entry::Come { pool: self.pool });
     }
 
     fn flush(&self) {
@@ -217,6 +241,7 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
         Entry::Done { ticket, .. } => (4, *ticket as f64),
         Entry::Hook { pool, .. } => (5, f64::from(*pool)),
         Entry::Errand { pool, .. } => (6, f64::from(*pool)),
+        Entry::Come { pool } => (7, f64::from(*pool)),
     };
     values.set(at, kind)?;
     values.set(at + 1, ticket)?;
@@ -233,7 +258,7 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
             values.set(at + 3, dialect as u32)
         }
         Entry::Lease { lease, owed, .. } => {
-            owed.fetch_sub(1, SeqCst);
+            owed.deliver(lease.lease);
             values.set(at + 2, lease_array(env, &lease)?)?;
             values.set(at + 3, 0)
         }
@@ -256,6 +281,10 @@ fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()>
             call.set(2, ticket as f64)?;
             values.set(at + 2, lease_array(env, &lease)?)?;
             values.set(at + 3, call)
+        }
+        Entry::Come { .. } => {
+            values.set(at + 2, 0)?;
+            values.set(at + 3, 0)
         }
         Entry::Errand { errand, id, exchange, .. } => {
             let mut call = env.create_array(2)?;

@@ -44,6 +44,9 @@ pub trait AnyPool: Send + Sync {
     /// [`Code::NotHeld`].
     fn release(&self, lease: Lease) -> Result<(), Fault>;
 
+    /// See [`Engine::send_outside`]; the tickets, and for how long each has been waiting.
+    fn send_outside(&self) -> Vec<(u64, Duration)>;
+
     /// Gives a held slot back and closes what it holds.
     ///
     /// # Errors
@@ -110,6 +113,9 @@ pub trait AnyPool: Send + Sync {
     /// See [`Engine::make_shelf`].
     fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>>;
 
+    /// See [`Engine::delivered`].
+    fn delivered(&self, lease: Lease);
+
     /// See [`Engine::hold_in_hand`].
     fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo>;
 
@@ -148,6 +154,11 @@ impl<F: Holds> AnyPool for Pool<F> {
 
     fn release(&self, lease: Lease) -> Result<(), Fault> {
         self.engine.release(lease)
+    }
+
+    fn send_outside(&self) -> Vec<(u64, Duration)> {
+        let sent = self.engine.send_outside().into_iter();
+        sent.map(|(call, waited)| (call.ticket, waited)).collect()
     }
 
     fn discard(&self, lease: Lease, why: &str) -> Result<(), Fault> {
@@ -228,6 +239,10 @@ impl<F: Holds> AnyPool for Pool<F> {
 
     fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
         self.engine.make_shelf(clock_ms)
+    }
+
+    fn delivered(&self, lease: Lease) {
+        self.engine.delivered(lease);
     }
 
     fn hold_in_hand(&self, slot: u32) -> Option<LeaseInfo> {

@@ -36,6 +36,8 @@ pub trait Sink: Send + Sync + 'static {
     /// JavaScript is to do something about what it makes as number `id`; `exchange` names a check.
     /// Called without any lock, and only for a pool of what JavaScript makes.
     fn errand(&self, _errand: Errand, _id: u64, _exchange: u64) {}
+    /// Somebody waits on the other side, and there may be something to be had here.
+    fn call_for_waiting(&self) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
     /// The pool is closed.

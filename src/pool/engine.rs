@@ -43,7 +43,8 @@ pub struct Engine<F: Face> {
 
 /// The core, and nobody else at it. JavaScript may help itself again when this is gone.
 pub(super) struct Locked<'a, F: Face> {
-    core: MutexGuard<'a, Core<F>>,
+    engine: &'a Engine<F>,
+    core: Option<MutexGuard<'a, Core<F>>>,
     now: Instant,
 }
 
@@ -51,19 +52,29 @@ impl<F: Face> Deref for Locked<'_, F> {
     type Target = Core<F>;
 
     fn deref(&self) -> &Core<F> {
-        &self.core
+        self.core.as_deref().expect("locked until dropped")
     }
 }
 
 impl<F: Face> DerefMut for Locked<'_, F> {
     fn deref_mut(&mut self) -> &mut Core<F> {
-        &mut self.core
+        self.core.as_deref_mut().expect("locked until dropped")
     }
 }
 
 impl<F: Face> Drop for Locked<'_, F> {
     fn drop(&mut self) {
-        self.core.lay_out_shelf(self.now);
+        let Engine { face, .. } = self.engine;
+        let calls = self.core.take().is_some_and(|mut core| {
+            let calls = core.lay_out_shelf(face.owes(), self.now);
+            if calls {
+                face.call_for_waiting();
+            }
+            calls
+        });
+        if calls {
+            face.told();
+        }
     }
 }
 
@@ -120,7 +131,7 @@ impl<F: Face> Engine<F> {
         // The core panics only on a bug in itself; then it is better to go on than to hang.
         let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
         core.catch_up(now);
-        Locked { core, now }
+        Locked { engine: self, core: Some(core), now }
     }
 
     /// Decides under the lock, then does what was decided.
@@ -152,7 +163,9 @@ impl<F: Face> Engine<F> {
             if effects.is_empty() && effects.capacity() <= SPARE {
                 core.spare = std::mem::take(&mut effects);
             }
-            core.lay_out_shelf(now);
+            if core.lay_out_shelf(self.face.owes(), now) {
+                self.face.call_for_waiting();
+            }
             (result, effects, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
@@ -419,6 +432,22 @@ impl<F: Face> Engine<F> {
     pub fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
         let now = Instant::now();
         self.lock(now).make_shelf(clock_ms, now)
+    }
+
+    /// JavaScript's thread, in a call to the engine, takes a lease in hand that it was told of.
+    pub fn delivered(&self, lease: Lease) {
+        let mut core = self.core();
+        if core.check_holder(lease).is_ok() {
+            core.in_hand(lease);
+        }
+    }
+
+    /// Sends those who wait back to JavaScript, if that has all there is to give and they are not too many: their
+    /// jobs, for none of which anything follows, and for how long they have been waiting.
+    pub fn send_outside(&self) -> Vec<(Arc<F::Job>, Duration)> {
+        let now = Instant::now();
+        let mut core = self.lock(now);
+        if self.face.owes() { Vec::new() } else { core.send_outside(now) }
     }
 
     /// The lease of what JavaScript has taken from slot `slot` of the shelf, if it has it still, and what

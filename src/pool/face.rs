@@ -82,6 +82,14 @@ pub trait Face: Send + Sync + Sized + 'static {
     /// longer than noting it down, such as waking whoever reads.
     fn told(&self) {}
 
+    /// Whether somebody was told of a slot, and has not heard it yet.
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// Somebody waits in JavaScript, and there may be something to be had here.
+    fn call_for_waiting(&self) {}
+
     /// The pool is closed: the last call.
     fn closed(&self, report: &CloseReport);
 }

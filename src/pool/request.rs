@@ -123,6 +123,17 @@ pub(super) struct Request<J> {
     pub links: Links,
 }
 
+impl<J> Request<J> {
+    /// Whether it asks for more than to hold any slot in its turn.
+    pub fn is_special(&self) -> bool {
+        self.kind != Kind::Hold
+            || self.endpoint.is_some()
+            || self.affinity.is_some()
+            || self.until.is_some()
+            || self.priority != 0
+    }
+}
+
 impl<J> Linked for Request<J> {
     fn links(&mut self) -> &mut Links {
         &mut self.links

@@ -29,6 +29,10 @@
 //! 5. *Nobody is forgotten.* Who waits is known to the engine, and then it leaves the words shut: whatever
 //!    is put back goes through the engine, which hands it on.
 //!
+//! Callers who find nothing may wait in JavaScript as long as the shelf is open and full: then only JavaScript
+//! has anything to give, and passes it on itself. Whenever the engine leaves the shelf in any other state
+//! it looks whether somebody waits there, and if so, calls.
+//!
 //! The rest of the memory are counts and times, written by one side each, that bring the engine's
 //! figures up to date: they may lag by the one operation under way, and by none when JavaScript's
 //! own thread asks. `lib/shelf.js` is JavaScript's side; `tests/shelf_model.rs` checks both sides
@@ -47,7 +51,8 @@ pub const SHELF_SLOTS: u32 = SLOTS_PER_WORD * SHELF_WORDS as u32;
 
 /// The engine is at work, or somebody waits.
 const SHUT: u32 = 1 << 31;
-/// In the first word: every slot there may be is open, and none is idle but those on the shelf.
+/// In the first word: every slot there may be is open, and none is idle. If it is shut, that is for those who wait,
+/// who might as well wait in JavaScript.
 const FULL: u32 = 1 << 30;
 
 /// Whose a slot is.
@@ -96,11 +101,6 @@ impl Spots {
             changed &= !(3 << (2 * n));
             Some(n)
         })
-    }
-
-    /// How many are on the shelf.
-    pub fn on_shelf(self) -> u32 {
-        (self.0 & 0x1555_5555).count_ones()
     }
 
     /// Those that are not the engine's.
@@ -154,6 +154,8 @@ pub struct Shelf {
     taken: AtomicU32,
     passed: AtomicU32,
     returned: AtomicU32,
+    /// Callers who wait in JavaScript.
+    waiting: AtomicU32,
     /// Notes written, and notes read.
     written: AtomicU32,
     read: AtomicU32,
@@ -184,6 +186,7 @@ impl Default for Shelf {
             taken: zero(0),
             passed: zero(0),
             returned: zero(0),
+            waiting: zero(0),
             written: zero(0),
             read: zero(0),
             allowance: zero(0),
@@ -202,7 +205,7 @@ impl Default for Shelf {
 #[derive(Clone, Copy, Debug)]
 pub struct Layout {
     /// Name and index.
-    pub fields: [(&'static str, usize); 15],
+    pub fields: [(&'static str, usize); 16],
 }
 
 impl Shelf {
@@ -216,6 +219,7 @@ impl Shelf {
                 ("taken", offset_of!(Shelf, taken) / 4),
                 ("passed", offset_of!(Shelf, passed) / 4),
                 ("returned", offset_of!(Shelf, returned) / 4),
+                ("waiting", offset_of!(Shelf, waiting) / 4),
                 ("written", offset_of!(Shelf, written) / 4),
                 ("read", offset_of!(Shelf, read) / 4),
                 ("allowance", offset_of!(Shelf, allowance) / 4),
@@ -244,10 +248,25 @@ impl Shelf {
         self.words[word].store(spots.0 | flag, SeqCst);
     }
 
+    /// Leaves the shelf shut. `offer`: those who wait in the engine may as well wait in JavaScript.
+    pub fn stay_shut(&self, offer: bool) {
+        if offer {
+            self.words[0].fetch_or(FULL, SeqCst);
+        } else {
+            self.words[0].fetch_and(!FULL, SeqCst);
+        }
+    }
+
     /// What a slot that was the engine's is from now on, before it is laid out or put in a hand.
     pub fn describe(&self, slot: u32, generation: u32, id: u64) {
         self.generation[slot as usize].store(generation, Release);
         self.id[slot as usize].store(id as u32, Release);
+    }
+
+    /// How many wait in JavaScript. It counts itself in, and then looks whether the shelf is full still;
+    /// the engine lays it out, and then looks whether anybody waits: neither can miss the other.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(SeqCst)
     }
 
     /// How often JavaScript has held a slot.
@@ -327,6 +346,12 @@ impl Shelf {
         self.uses[slot as usize].fetch_add(1, AcqRel);
         self.taken.fetch_add(1, AcqRel);
         Some(Ok(generation))
+    }
+
+    /// One more waits, or `-1`: one fewer. Says whether it may: the shelf is full.
+    pub fn wait(&self, more: i32) -> bool {
+        self.waiting.fetch_add(more as u32, SeqCst);
+        self.words[0].load(SeqCst) & (SHUT | FULL) == FULL
     }
 
     /// 2 → 1, by the holder of `generation`. `false`: the engine must be called.

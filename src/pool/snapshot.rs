@@ -37,7 +37,8 @@ impl<F: Face> Engine<F> {
     pub fn stats(&self) -> Value {
         let now = Instant::now();
         let core = self.core();
-        let mut whole = Gauges { waiting: core.waiting(), ..Gauges::default() };
+        let outside = core.waiting_outside();
+        let mut whole = Gauges { waiting: core.waiting() + outside, ..Gauges::default() };
         let mut each: Vec<Gauges> = core
             .endpoints
             .iter()

@@ -290,7 +290,7 @@ impl<F: Face> Core<F> {
         }
     }
 
-    pub(super) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
+    pub(in crate::pool) fn check_holder(&self, lease: Lease) -> Result<(), Fault> {
         if let Some(fault) = self.lost.get(&lease) {
             return Err(fault.clone());
         }

@@ -201,6 +201,8 @@ pub(super) struct Core<F: Face> {
     /// idle, or else put back.
     freed: Option<Lease>,
     held: usize,
+    /// Those who wait in a line and want more than any slot in their turn.
+    special: usize,
     last_number: u64,
     last_id: u64,
     last_exchange: u64,
@@ -249,6 +251,7 @@ impl<F: Face> Core<F> {
             warming: Fifo::default(),
             freed: None,
             held: 0,
+            special: 0,
             last_number: 0,
             last_id: 0,
             last_exchange: 0,

@@ -65,6 +65,7 @@ impl<F: Face> Core<F> {
         if let Some(affinity) = self.requests[key.index].affinity {
             self.requests[key.index].endpoint = self.endpoint_for(affinity, now);
         }
+        self.special += usize::from(self.requests[key.index].is_special());
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);
@@ -99,6 +100,7 @@ impl<F: Face> Core<F> {
         match (place, kind) {
             (Place::Running(slot), _) => self.slots[slot as usize].running = None,
             (Place::Queued, _) => {
+                self.special -= usize::from(self.requests[key.index].is_special());
                 line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                     .leave(&mut self.requests, key.index);
                 self.queued -= 1;

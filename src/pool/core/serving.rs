@@ -110,6 +110,7 @@ impl<F: Face> Core<F> {
                         self.grant(key, lease, now, fx);
                     } else {
                         let endpoint = self.requests[index].endpoint;
+                        self.special -= usize::from(self.requests[index].is_special());
                         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                             .leave(&mut self.requests, index);
                         self.queued -= 1;

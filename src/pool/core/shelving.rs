@@ -21,6 +21,14 @@ use crate::pool::table::Lease;
 /// Whoever hears of these hears of each slot.
 const EACH_SLOT: [Name; 3] = [Name::CheckOutStarted, Name::CheckedOut, Name::CheckedIn];
 
+/// Of a longer queue nobody is served soon, wherever it is.
+const MOST_OUTSIDE: usize = 256;
+
+/// What is trusted for less is looked at each time it is lent.
+const TRUST: Duration = Duration::from_millis(40);
+/// What grows old within so many looks is looked at each time it is lent.
+const LOOK_AHEAD: u32 = 2;
+
 /// The engine's end of the shelf.
 pub(super) struct Shelving {
     shelf: Arc<Shelf>,
@@ -59,6 +67,8 @@ impl<F: Face> Core<F> {
             || settings.codel.is_some()
             || self.rate.is_limited()
             || settings.rate.is_some()
+            || settings.idle_timeout.is_some_and(|limit| limit <= LOOK_AHEAD * self.look_interval())
+            || settings.vet_after.is_some_and(|trusted| trusted < TRUST)
         {
             return None;
         }
@@ -213,38 +223,81 @@ impl<F: Face> Core<F> {
         self.slots.get(at as usize).filter(|slot| slot.in_hand).and_then(|slot| slot.lease)
     }
 
-    /// What is there for JavaScript to take, and what it may put back, until the engine's next decision.
-    pub(in crate::pool) fn lay_out_shelf(&mut self, now: Instant) {
-        if self.shelving.as_ref().is_none_or(|shelving| shelving.is_open) || !self.may_help_itself()
-        {
-            return;
+    /// What is there for JavaScript to take, and what it may put back, until the engine's next decision; nothing while
+    /// it `owes` somebody there the news of a slot, for who comes later must not be served sooner. Says whether
+    /// JavaScript has to be called for those who wait there.
+    pub(in crate::pool) fn lay_out_shelf(&mut self, owes: bool, now: Instant) -> bool {
+        let Some(mut shelving) = self.shelving.take_if(|shelving| !shelving.is_open) else {
+            return false;
+        };
+        let is_full = !owes && self.may_help_itself() && self.lay_out(&mut shelving, now);
+        let waits = shelving.shelf.waiting() > 0;
+        let is_open = shelving.is_open;
+        self.shelving = Some(shelving);
+        if !is_open && let Some(shelving) = &self.shelving {
+            shelving.shelf.stay_shut(!owes && self.may_wait_outside());
         }
-        let Some(mut shelving) = self.shelving.take() else { return };
+        waits && !is_full
+    }
+
+    /// Says whether the shelf is full: only JavaScript has anything to give.
+    fn lay_out(&mut self, shelving: &mut Shelving, now: Instant) -> bool {
         let words = self.shelf_words();
         for word in 0..words {
             let mut changed = self.table.take_changed(word);
             while changed != 0 {
                 let n = changed.trailing_zeros();
                 changed &= changed - 1;
-                let spot = self.place(word as u32 * SLOTS_PER_WORD + n, &mut shelving, now);
+                let spot = self.place(word as u32 * SLOTS_PER_WORD + n, shelving, now);
                 shelving.shown[word] = shelving.shown[word].with(n, spot);
             }
         }
-        let on_shelf: u32 = shelving.shown.iter().map(|spots| spots.on_shelf()).sum();
-        let is_full = !self.has_room()
-            && self.table.idle_count() == on_shelf
-            && !self.observed.has(Name::Alert);
+        let is_full = self.is_exhausted();
         for word in (0..words).rev() {
             shelving.shelf.lay_out(word, shelving.shown[word], is_full);
         }
         shelving.is_open = true;
         if let Some(trusted) = self.settings.vet_after
-            && on_shelf > 0
+            && shelving.shown.iter().any(|spots| *spots != Spots::default())
             && !std::mem::replace(&mut shelving.is_minded, true)
         {
             self.deadlines.insert(now + look_every(trusted), Timer::Shelf);
         }
-        self.shelving = Some(shelving);
+        is_full
+    }
+
+    /// Whether nothing is idle and nothing more can be opened, and nobody wants to hear of those who wait.
+    fn is_exhausted(&self) -> bool {
+        !self.has_room() && self.table.idle_count() == 0 && !self.observed.has(Name::Alert)
+    }
+
+    /// How many wait in JavaScript.
+    pub(in crate::pool) fn waiting_outside(&self) -> usize {
+        self.shelving.as_ref().map_or(0, |shelving| shelving.shelf.waiting() as usize)
+    }
+
+    /// Whether those who wait could as well wait in JavaScript, which has all there is to give.
+    pub(in crate::pool) fn may_wait_outside(&self) -> bool {
+        let waiting = self.waiting();
+        self.shelving.is_some()
+            && (1..=MOST_OUTSIDE).contains(&waiting)
+            && self.anywhere.holds.len() == waiting
+            && self.special == 0
+            && self.is_exhausted()
+            && self.may_help_itself_but_for_those_who_wait()
+    }
+
+    /// Sends those who wait back to JavaScript, if they may wait there: their jobs, and for how long they
+    /// have been waiting.
+    pub(in crate::pool) fn send_outside(&mut self, now: Instant) -> Vec<(Arc<F::Job>, Duration)> {
+        if !self.may_wait_outside() {
+            return Vec::new();
+        }
+        let sent = self.queued().into_iter().map(|key| {
+            let request = self.take_out(key);
+            (request.job, now.saturating_duration_since(request.queued_at))
+        });
+        sent.collect()
     }
 
     /// It is time to see whether what lies there is still good.
@@ -290,16 +343,23 @@ impl<F: Face> Core<F> {
 
     /// When everything is looked at again, at the latest.
     fn next_look(&self, now: Instant) -> Instant {
+        now + self.look_interval()
+    }
+
+    fn look_interval(&self) -> Duration {
         // Without upkeep nobody would find what grows old there.
-        now + self.settings.upkeep_interval.unwrap_or(Duration::from_secs(1 << 40))
+        self.settings.upkeep_interval.unwrap_or(Duration::from_secs(1 << 30))
     }
 
     /// Whether JavaScript may take slots and put them back without asking.
     fn may_help_itself(&self) -> bool {
+        self.waiting() == 0 && self.may_help_itself_but_for_those_who_wait()
+    }
+
+    fn may_help_itself_but_for_those_who_wait(&self) -> bool {
         self.phase == Phase::Ready
             && self.begun
             && self.freed.is_none()
-            && self.waiting() == 0
             && self.warming.is_empty()
             && self.health.due.is_empty()
             && self.health.reports.is_empty()

@@ -191,6 +191,14 @@ impl Face for Blenders {
         self.call_hook(call);
     }
 
+    fn owes(&self) -> bool {
+        self.sink.owes_a_lease()
+    }
+
+    fn call_for_waiting(&self) {
+        self.sink.call_for_waiting();
+    }
+
     fn told(&self) {
         self.sink.flush();
     }

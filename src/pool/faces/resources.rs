@@ -287,6 +287,14 @@ impl Face for Resources {
         self.tell_event(event);
     }
 
+    fn owes(&self) -> bool {
+        self.sink.owes_a_lease()
+    }
+
+    fn call_for_waiting(&self) {
+        self.sink.call_for_waiting();
+    }
+
     fn told(&self) {
         self.sink.flush();
     }
