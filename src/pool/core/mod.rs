@@ -207,8 +207,9 @@ pub(super) struct Core<F: Face> {
     last_id: u64,
     last_exchange: u64,
     last_order: u64,
-    /// Requests in all lines for a slot, and jobs of holders that wait for their turn.
-    queued: usize,
+    /// Requests in all lines for a slot.
+    in_lines: usize,
+    /// Jobs of holders that wait for their turn.
     turns: usize,
     /// [`Timer::Stalled`] is set.
     stalling: bool,
@@ -256,7 +257,7 @@ impl<F: Face> Core<F> {
             last_id: 0,
             last_exchange: 0,
             last_order: 0,
-            queued: 0,
+            in_lines: 0,
             turns: 0,
             stalling: false,
             begun: false,

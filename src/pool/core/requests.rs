@@ -69,7 +69,7 @@ impl<F: Face> Core<F> {
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);
-        self.queued += 1;
+        self.in_lines += 1;
     }
 
     /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
@@ -103,7 +103,7 @@ impl<F: Face> Core<F> {
                 self.special -= usize::from(self.requests[key.index].is_special());
                 line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                     .leave(&mut self.requests, key.index);
-                self.queued -= 1;
+                self.in_lines -= 1;
             }
             (Place::Turn, Kind::RunHeld(lease)) => {
                 let slot = &mut self.slots[lease.slot as usize];
@@ -182,10 +182,10 @@ impl<F: Face> Core<F> {
     }
 
     pub(in crate::pool) fn waiting(&self) -> usize {
-        debug_assert_eq!(self.queued, {
+        debug_assert_eq!(self.in_lines, {
             let named = self.endpoints.iter().map(|endpoint| endpoint.lines.len());
             self.anywhere.len() + named.sum::<usize>()
         });
-        self.queued
+        self.in_lines
     }
 }

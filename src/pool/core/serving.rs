@@ -113,7 +113,7 @@ impl<F: Face> Core<F> {
                         self.special -= usize::from(self.requests[index].is_special());
                         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                             .leave(&mut self.requests, index);
-                        self.queued -= 1;
+                        self.in_lines -= 1;
                         self.start(key, slot, now, fx);
                     }
                 }
@@ -125,7 +125,7 @@ impl<F: Face> Core<F> {
     /// there is none, and looking for who is next takes longer than this.
     fn may_serve_anybody(&self) -> bool {
         let is_free = || self.freed.is_some() || self.table.has_idle(self.slots.len());
-        self.turns > 0 || (self.queued > 0 && is_free())
+        self.turns > 0 || (self.in_lines > 0 && is_free())
     }
 
     /// Who is next, and (unless it has its slot already) which slot it gets.
