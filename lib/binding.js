@@ -27,7 +27,7 @@
  *
  * @typedef {object} NativePool
  * @property {(ticket: number, type: string, params: string, timeoutMs: number, endpoint: number, raw: boolean, priority: number, affinity: string | null) => any} execute
- * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null, waitedMs: number) => any} acquire
+ * @property {(ticket: number, timeoutMs: number, endpoint: number, priority: number, affinity: string | null, waitedMs: number, stays: boolean) => any} acquire
  * @property {(clockMs: number) => ArrayBuffer | null} makeShelf The memory that shelf.js works on; null: none here.
  * @property {(slot: number) => any} holdInHand What was taken from the shelf; null: it is lost already.
  * @property {() => number[]} sendOutside Who waits there waits here from now on: the ticket and how many ms it has been

@@ -139,7 +139,17 @@ class Bridge {
       const { timeoutMs, endpoint, priority, affinity } = call
       this.herald.observe()
       const number = this.outbox.nextTicket()
-      const answer = this.#native.acquire(number, timeoutMs, endpoint, priority, affinity, waitedMs)
+      // Who may turn away, and whose wait is followed, waits there alone.
+      const stays = call.signal !== undefined || this.nesting?.isInside === true
+      const answer = this.#native.acquire(
+        number,
+        timeoutMs,
+        endpoint,
+        priority,
+        affinity,
+        waitedMs,
+        stays,
+      )
       if (typeof answer === 'string') throw this.error(answer)
       if (typeof answer === 'object') {
         if (site !== undefined) this.origins?.granted(answer, site)

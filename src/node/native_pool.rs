@@ -175,7 +175,7 @@ impl NativePool {
     }
 
     /// Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
-    /// waits, or a fault.
+    /// waits (one that `stays` is never sent outside), or a fault.
     #[napi(ts_return_type = "number | unknown[] | string")]
     #[allow(clippy::too_many_arguments)]
     pub fn acquire<'env>(
@@ -187,10 +187,14 @@ impl NativePool {
         priority: i32,
         affinity: Option<String>,
         waited_ms: f64,
+        stays: bool,
     ) -> napi::Result<Either3<f64, Array<'env>, String>> {
         let waited = timeout(waited_ms).unwrap_or_default();
-        let options =
-            CallOptions { waited, ..call_options(endpoint_index, timeout_ms, priority, affinity) };
+        let options = CallOptions {
+            waited,
+            stays,
+            ..call_options(endpoint_index, timeout_ms, priority, affinity)
+        };
         Ok(match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either3::A(request),
             Ok(Held::Now(lease)) => Either3::B(lease_array(env, &lease)?),

@@ -94,13 +94,15 @@ pub struct CallOptions {
     pub affinity: Option<String>,
     /// How long the caller has waited already.
     pub waited: Duration,
+    /// Whether it waits nowhere but in the engine: its caller may turn away, for one.
+    pub stays: bool,
 }
 
 impl CallOptions {
     pub(super) fn ask(&self, kind: Kind) -> Ask {
         let affinity = self.affinity.as_deref().map(super::affinity::key);
-        let CallOptions { endpoint, timeout, priority, waited, .. } = *self;
-        Ask { kind, endpoint, affinity, timeout, priority, waited }
+        let CallOptions { endpoint, timeout, priority, waited, stays, .. } = *self;
+        Ask { kind, endpoint, affinity, timeout, priority, waited, stays }
     }
 }
 

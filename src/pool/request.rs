@@ -67,6 +67,8 @@ pub struct Ask {
     pub priority: i32,
     /// How long the caller has waited already.
     pub waited: Duration,
+    /// It is never sent outside.
+    pub stays: bool,
 }
 
 impl Ask {
@@ -79,6 +81,7 @@ impl Ask {
             timeout: None,
             priority: 0,
             waited: Duration::ZERO,
+            stays: false,
         }
     }
 
@@ -113,6 +116,8 @@ pub(super) struct Request<J> {
     /// The endpoint follows from this, and may change while the request waits.
     pub affinity: Option<u64>,
     pub priority: i32,
+    /// It is never sent outside.
+    pub stays: bool,
     pub number: u64,
     pub place: Place,
     pub queued_at: Instant,
@@ -131,6 +136,7 @@ impl<J> Request<J> {
             || self.affinity.is_some()
             || self.until.is_some()
             || self.priority != 0
+            || self.stays
     }
 }
 

@@ -15,7 +15,7 @@ use crate::pool::request::{Ask, Kind, Place, Request, RequestKey};
 
 impl<F: Face> Core<F> {
     pub(super) fn enter(&mut self, ask: Ask, job: Arc<F::Job>, now: Instant) -> RequestKey {
-        let Ask { kind, endpoint, affinity, timeout, priority, waited } = ask;
+        let Ask { kind, endpoint, affinity, timeout, priority, waited, stays } = ask;
         let since = now.checked_sub(waited).unwrap_or(now);
         self.last_number += 1;
         let number = self.last_number;
@@ -26,6 +26,7 @@ impl<F: Face> Core<F> {
             endpoint,
             affinity,
             priority,
+            stays,
             number,
             place: Place::Queued,
             queued_at: since,
