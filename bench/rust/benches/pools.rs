@@ -12,10 +12,12 @@ use tokio::runtime::Runtime;
 
 const CROWDS: [(u64, u32); 3] = [(16, 4), (64, 16), (256, 64)];
 const USES: [(&str, Use); 2] = [("brief", Use::Brief), ("held", Use::Held)];
-const RUNTIMES: [(&str, fn() -> Runtime); 2] =
+const RUNTIMES: [(&str, MakeRuntime); 2] =
     [("one thread", current_thread), ("two workers", two_workers)];
 
-/// In the same task structure for all: as a task of the runtime, not its outermost future.
+type MakeRuntime = fn() -> Runtime;
+
+/// As a task of the runtime, not as its outermost future, which is polled in another way.
 fn run<F>(runtime: &Runtime, scene: F) -> Duration
 where
     F: Future<Output = Duration> + Send + 'static,
