@@ -16,6 +16,10 @@ impl<F: Face> Core<F> {
     /// Whether the rate lets one more holder go ahead now. If not, and it is known when it will,
     /// that is minded.
     pub(super) fn may_go_ahead(&mut self, now: Instant) -> bool {
+        !self.rate.is_limited() || self.rate_lets_go_ahead(now)
+    }
+
+    fn rate_lets_go_ahead(&mut self, now: Instant) -> bool {
         match self.rate.next(now) {
             Next::Now => true,
             Next::Unknown => false,

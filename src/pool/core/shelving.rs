@@ -107,14 +107,15 @@ impl<F: Face> Core<F> {
     }
 
     fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) {
-        let mut spots = [Spots::default(); SHELF_WORDS];
-        for (word, spots) in spots.iter_mut().enumerate().take(self.shelf_words()) {
-            *spots = shelving.shelf.shut(word);
+        let words = self.shelf_words();
+        let shown = shelving.shown;
+        for word in 0..words {
+            shelving.shown[word] = shelving.shelf.shut(word);
         }
         // What it has begun of it goes on counting as about to start, until it says that it has.
         self.rate.turn_back(shelving.shelf.disallow() as usize);
-        let shown = std::mem::replace(&mut shelving.shown, spots);
-        for (word, (before, after)) in shown.into_iter().zip(spots).enumerate() {
+        for (word, before) in shown.into_iter().enumerate().take(words) {
+            let after = shelving.shown[word];
             for n in before.changed(after) {
                 let at = word as u32 * SLOTS_PER_WORD + n;
                 match (before.get(n), after.get(n)) {
@@ -292,7 +293,9 @@ impl<F: Face> Core<F> {
 
     /// Whether nothing is idle and nothing more can be opened, and nobody wants to hear of those who wait.
     fn is_exhausted(&self) -> bool {
-        !self.has_room() && self.table.idle_count() == 0 && !self.observed.has(Name::Alert)
+        !self.has_room()
+            && !self.table.has_idle(self.slots.len())
+            && !self.observed.has(Name::Alert)
     }
 
     /// How many wait in JavaScript.
