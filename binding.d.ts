@@ -10,9 +10,9 @@ export declare class NativePool {
   executeHeld(slot: number, generation: number, ticket: number, kind: string, params: string, timeoutMs: number, raw: boolean): number | string
   /**
    * Asks to hold a connection, for one who has waited for `waited_ms` already: a lease at once, a request that
-   * waits, or a fault.
+   * waits (one that `stays` is never sent outside), or a fault.
    */
-  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number): number | unknown[] | string
+  acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number, stays: boolean): number | unknown[] | string
   /** A lease at once, or null. */
   tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
   /** Gives a held connection back; null, or a fault. */
@@ -96,9 +96,9 @@ export declare class NativePool {
    * Asks for a permit: a request that waits, or a fault; a permit that is there at once is
    * `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest.
    */
-  permit(ticket: number, priority: number): number | string
-  /** What a permit was for has started; only where there is a rate. */
-  started(slot: number, generation: number): void
+  permit(ticket: number, priority: number, waitedMs: number, stays: boolean): number | string
+  /** What a permit was for will never start; only where there is a rate. */
+  turnBack(): void
   /** Refuses all who wait. */
   turnAway(reason: string): void
   /** How many started lately, as JSON. */
@@ -113,10 +113,11 @@ export declare class Outbox {
    */
   constructor(onReady: () => unknown)
   /**
-   * At most `limit` entries, four values each: kind, ticket (or pool number), payload, aux. When
-   * `limit` entries came, more may wait, and `onReady` will not be called for them.
+   * Writes entries into `numbers`, three each (kind, ticket or pool number, aux), and their payloads
+   * into `payloads`, as many as `numbers` has room for; returns how many. When there was no room left,
+   * more may wait, and `onReady` will not be called for them.
    */
-  drain(limit: number): unknown[]
+  drain(numbers: Float64Array, payloads: unknown[]): number
   /** Whether this outbox holds the process. */
   hold(on: boolean): void
 }

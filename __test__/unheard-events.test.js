@@ -13,10 +13,16 @@ const { events } = JSON.parse(tables())
 /** A pool lives, works, is cleared and closes, and `mask` says what of it is to be told. */
 async function toldWith(mask) {
   const blender = await stub()
-  let drained = []
-  const outbox = new NativeOutbox(() => {
-    drained.push(...outbox.drain(1_000))
-  })
+  const drained = []
+  const numbers = new Float64Array(3 * 1_000)
+  const payloads = []
+  const drain = () => {
+    const count = outbox.drain(numbers, payloads)
+    for (let at = 0; at < count; at++) {
+      drained.push([numbers[3 * at], numbers[3 * at + 1], payloads[at]])
+    }
+  }
+  const outbox = new NativeOutbox(drain)
   const { values } = readOptions('ConnectionPool', {
     endpoints: blender.address,
     dialect: 'worker',
@@ -32,8 +38,8 @@ async function toldWith(mask) {
   const settled = (ticket) =>
     eventually(() => entries().some(([kind, number]) => kind < Entry.EVENT && number === ticket))
   const entries = () => {
-    drained.push(...outbox.drain(1_000))
-    return Array.from({ length: drained.length / 4 }, (_, at) => drained.slice(4 * at, 4 * at + 4))
+    drain()
+    return drained
   }
   native.observe(mask)
   native.begin()
@@ -46,11 +52,9 @@ async function toldWith(mask) {
   native.ready()
   native.close(2, 1_000, false)
   await eventually(() => native.state() === 'closed')
-  const told = entries()
+  return entries()
     .filter(([kind]) => kind === Entry.EVENT)
     .map(([, , json]) => JSON.parse(json).event)
-  drained = []
-  return told
 }
 
 test('nothing at all while there is no listener', async () => {

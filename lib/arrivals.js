@@ -8,7 +8,10 @@
 const { clearTimeout, setImmediate, setTimeout } = require('node:timers')
 const { turn } = require('./turn')
 
-/** Whoever has waited for so long waits for something slow; then it does not matter where. */
+/**
+ * Whoever has waited for so long waits for something slow; then it does not matter where. Who has not much more time
+ * than that waits here for the rest of the turn only.
+ */
 const LONG_MS = 50
 /** Of a longer queue nobody is served soon. */
 const MANY = 1_000
@@ -19,14 +22,16 @@ const MANY = 1_000
  * @property {number} since by the clock of the turn
  */
 
+/** @template {{ since: number }} [A=Arrival] */
 class Arrivals {
-  /** @type {Arrival[]} */
+  /** @type {A[]} */
   #waiting = []
   /** The first of them. */
   #first = 0
   #shelf
   #max
   #serve
+  #isHasty
   #willLook = false
   /** @type {NodeJS.Timeout | undefined} */
   #timer = undefined
@@ -34,12 +39,14 @@ class Arrivals {
   /**
    * @param {import('./shelf').Shelf | null} shelf null: nobody waits here
    * @param {number} max how many may wait
-   * @param {(arrival: Arrival, waitedMs: number) => void} serve gives one what it asks for, or has native code do it
+   * @param {number} timeoutMs for how long they may wait, here and in native code
+   * @param {(arrival: A, waitedMs: number) => void} serve gives one what it asks for, or has native code do it
    */
-  constructor(shelf, max, serve) {
+  constructor(shelf, max, timeoutMs, serve) {
     this.#shelf = shelf
     this.#max = max
     this.#serve = serve
+    this.#isHasty = timeoutMs < 4 * LONG_MS
   }
 
   get length() {
@@ -48,25 +55,19 @@ class Arrivals {
 
   /** Whether one more may wait here. */
   get mayWait() {
-    return this.#shelf !== null && this.#shelf.isFull && this.length < this.#max
+    return this.#shelf?.isFull && this.length < this.#max
   }
 
-  /** @returns {Promise<any>} what is lent */
-  wait() {
-    return new Promise((resolve) => {
-      this.add({ resolve, since: turn.at || turn.begin() })
-      // Native code may have got something to give in this very moment.
-      if (!this.#shelf?.isFull) this.flush()
-    })
-  }
-
-  /** @param {Arrival} arrival */
+  /** @param {A} arrival */
   add(arrival) {
     this.#waiting.push(arrival)
     this.#shelf?.waiting(this.length)
-    if (this.#willLook) return
-    this.#willLook = true
-    turn.tell(this)
+    if (!this.#willLook) {
+      this.#willLook = true
+      turn.tell(this)
+    }
+    // Native code may have got something to give in this very moment.
+    if (!this.#shelf?.isFull) this.flush()
   }
 
   /** The first leaves. */
@@ -91,11 +92,10 @@ class Arrivals {
 
   turnEnded() {
     this.#willLook = false
-    const { length } = this
-    if (length > MANY) {
-      this.#handOver(MANY, 0)
+    if (this.length > MANY || this.#isHasty) this.#handOver(MANY, 0)
+    if (this.length > MANY) {
       setImmediate(() => this.turnEnded())
-    } else if (length > 0) {
+    } else if (this.length > 0) {
       // It keeps the process alive, as a call does that native code has.
       this.#timer ??= setTimeout(() => this.#lookForLong(), LONG_MS)
       this.#timer.ref()

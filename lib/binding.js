@@ -18,7 +18,8 @@
 
 /**
  * @typedef {object} NativeOutbox
- * @property {(limit: number) => any[]} drain At most `limit` entries of four values: kind, ticket, payload, aux.
+ * @property {(numbers: Float64Array, payloads: any[]) => number} drain Writes entries, three numbers each (kind, ticket
+ *   or pool, aux) and a payload, as many as `numbers` has room for; how many there were.
  * @property {(on: boolean) => void} hold Whether the outbox keeps the process alive.
  */
 
@@ -66,10 +67,9 @@
  * @property {(slot: number, generation: number) => void} doubt It is validated before the next holder gets it.
  *
  * Only of a Limiter:
- * @property {(ticket: number, priority: number) => any} permit An acquire, but that a permit granted on the spot is the
+ * @property {(ticket: number, priority: number, waitedMs: number, stays: boolean) => any} permit An acquire, but that a permit granted on the spot is the
  *   number `-1 - (slot * 2 ** 32 + generation)`.
- * @property {(slot: number, generation: number) => void} started What the permit was for runs; only where there is a
- *   rate, which counts it from this moment.
+ * @property {() => void} turnBack What a permit was for will never start; only where there is a rate.
  * @property {(reason: string) => void} turnAway Refuses all who wait.
  * @property {() => string} starts
  */
@@ -83,10 +83,11 @@
 
 /**
  * The kinds of entry that an outbox holds. REPLY, LEASE, FAULT and DONE settle a ticket; EVENT and HOOK
- * name a pool. The payload of a HOOK is a LeaseArray; its aux is the hook's number, its kind (onConnect,
- * onRelease, recycle) and the ticket of a recycle or 0. An ERRAND names a pool too: its payload is what to do
- * (create, abandon, validate, destroy), its aux the resource's number and that of the check (abandon: 1 when its time
- * was over). COME names a pool as well: somebody waits in JavaScript, and there may be something for them.
+ * name a pool. The aux of a REPLY is its dialect's index. The payload of a HOOK is a LeaseArray and a list: the hook's
+ * number, its kind (onConnect, onRelease, recycle) and the ticket of a recycle or 0. An ERRAND names a pool too: its aux
+ * is what to do (create, abandon, validate, destroy), its payload the resource's number and that of the check (abandon:
+ * 1 when its time was over). COME names a pool as well: somebody waits in JavaScript, and there may be something for
+ * them.
  */
 const Entry = /** @type {const} */ ({
   REPLY: 0,

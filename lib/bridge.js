@@ -18,6 +18,7 @@ const { PoolError } = require('./pool-error')
 const { makeShelf } = require('./shelf')
 const { errors } = require('./tables')
 const { Thrown } = require('./thrown')
+const { turn } = require('./turn')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./lease').Content} Content */
@@ -28,6 +29,9 @@ const { Thrown } = require('./thrown')
 
 class Bridge {
   #ended = false
+  /** The pool's statistics, as JSON, for the errors of one delivery, and its number. */
+  #figures = ''
+  #toldBy = 0
   #refed = true
   #native
   #shelf
@@ -60,11 +64,9 @@ class Bridge {
     }
     /** Idle slots that can be had without calling native code; null in a pool that must call each time. */
     this.#shelf = makeShelf(this.#native, values)
-    this.#arrivals = new Arrivals(
-      this.#shelf,
-      values.maxWaiting ?? Infinity,
-      this.#serve.bind(this),
-    )
+    const { acquireTimeoutMs } = values
+    const max = values.maxWaiting ?? Infinity
+    this.#arrivals = new Arrivals(this.#shelf, max, acquireTimeoutMs, this.#serve.bind(this))
     /** The endpoints' names; native code names one by its index. @type {readonly string[]} */
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
@@ -96,14 +98,18 @@ class Bridge {
     return JSON.parse(this.native[what]())
   }
 
-  /** @param {Fault | string} fault with this pool's figures of this moment, and in its words */
-  error(fault) {
+  /**
+   * @param {Fault | string} fault in this pool's words
+   * @param {string} [figures] the pool's statistics, as JSON; default: those of this moment
+   */
+  error(fault, figures = this.native.stats()) {
     /** @type {Fault} */
-    const told = typeof fault === 'string' ? JSON.parse(fault) : fault
-    const row = errors.get(told.code)
-    const advice = told.advice ?? (this.errands === null ? row?.advice : row?.ofResources)
-    const cause = this.thrown.causeOf(told.cause)
-    return new PoolError({ ...told, advice, cause }, this.native.stats())
+    const told = typeof fault === 'string' ? JSON.parse(fault) : { ...fault }
+    if (told.advice === undefined && this.errands !== null) {
+      told.advice = errors.get(told.code)?.ofResources
+    }
+    if (told.cause) told.cause = this.thrown.causeOf(told.cause)
+    return new PoolError(told, figures)
   }
 
   /**
@@ -118,7 +124,9 @@ class Bridge {
       if (held !== null) return Promise.resolve(held)
       // Whoever is inside the work of a `use` is followed: see nesting.js.
       if (call === NONE && this.#arrivals.mayWait && !this.nesting?.isInside) {
-        return this.#arrivals.wait()
+        return new Promise((resolve) => {
+          this.#arrivals.add({ resolve, since: turn.at || turn.begin() })
+        })
       }
       this.#arrivals.flush()
       return this.#ask(call, 0, this.origins?.here(this.acquire))
@@ -382,7 +390,16 @@ class Bridge {
   check(ticket) {
     this.nesting?.waited(ticket)
     if (ticket.aborted) throw ticket.signal?.reason
-    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload)
+    if (ticket.kind === Entry.FAULT) throw this.error(ticket.payload, this.#figuresOfDelivery())
+  }
+
+  /** The statistics at the time of the delivery that goes on now: the same for all who are told by it. */
+  #figuresOfDelivery() {
+    if (this.#toldBy !== this.outbox.deliveries) {
+      this.#toldBy = this.outbox.deliveries
+      this.#figures = this.native.stats()
+    }
+    return this.#figures
   }
 
   /**

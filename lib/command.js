@@ -24,7 +24,11 @@ function invalidCommand(message, cause) {
 /** @param {object} value of any realm */
 function isPlain(value) {
   const prototype = Object.getPrototypeOf(value)
-  return prototype === null || Object.getPrototypeOf(prototype) === null
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    Object.getPrototypeOf(prototype) === null
+  )
 }
 
 /** @param {any} value */

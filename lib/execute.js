@@ -4,16 +4,13 @@
 
 const { readCallOptions } = require('./call-options')
 const { serialise } = require('./command')
-const { readReply } = require('./reply')
-const { dialects } = require('./tables')
+const { CommandTicket } = require('./command-ticket')
 const { executing } = require('./tracing')
 
 /** @typedef {import('./bridge').Bridge} Bridge */
 /** @typedef {import('./call-options').CallOptions} CallOptions */
 /** @typedef {import('./delivery').Delivery} Delivery */
 /** @typedef {import('./lease').Lease} Lease */
-/** @typedef {import('./pool-error').Fault} Fault */
-/** @typedef {import('./ticket').Ticket} Ticket */
 
 /**
  * @param {Bridge} bridge
@@ -57,11 +54,11 @@ function send(bridge, lease, command, options, delivery) {
         ? submit(bridge, number, type, params, call)
         : lease.submit(number, type, params, call)
     if (typeof answer === 'string') throw bridge.error(answer)
-    const ticket = bridge.outbox.open(bridge, number, answer, type, call.signal)
+    const ticket = new CommandTicket(bridge, number, answer, type, call, lease)
     ticket.delivery = delivery
-    ticket.checksOut = lease === null
+    bridge.outbox.expect(number, ticket)
     if (lease === null) bridge.nesting?.waits(ticket)
-    return answered(bridge, ticket, call, lease)
+    return ticket.settled
   } catch (error) {
     return Promise.reject(error)
   }
@@ -77,46 +74,6 @@ function send(bridge, lease, command, options, delivery) {
 function submit({ native }, ticket, type, params, call) {
   const { timeoutMs, endpoint, raw, priority, affinity } = call
   return native.execute(ticket, type, params, timeoutMs, endpoint, raw, priority, affinity)
-}
-
-/**
- * @param {Bridge} bridge
- * @param {Ticket} ticket of a command
- * @param {CallOptions} call
- * @param {Lease | null} lease
- */
-async function answered(bridge, ticket, call, lease) {
-  if (lease !== null) lease.running++
-  await ticket.settled
-  if (lease !== null) {
-    lease.running--
-    bridge.nesting?.ran(lease)
-  }
-  bridge.check(ticket)
-  return call.raw ? ticket.payload : replyOf(bridge, ticket, call, lease)
-}
-
-/**
- * @param {Bridge} bridge
- * @param {Ticket} ticket
- * @param {CallOptions} call
- * @param {Lease | null} lease
- */
-function replyOf(bridge, ticket, call, lease) {
-  /** @type {Partial<Fault>} */
-  const at = { delivered: 'yes', endpoint: lease?.endpoint, connectionId: lease?.connectionId }
-  let reply
-  try {
-    reply = readReply(ticket.payload, dialects[ticket.aux])
-  } catch (cause) {
-    const message = `The reply to ${ticket.type} is not JSON.`
-    throw bridge.error({ ...at, code: 'ERR_POOL_PROTOCOL', message, cause })
-  }
-  if (call.rejectOnError && !reply.success) {
-    const message = `${ticket.type} failed in Blender: ${reply.message ?? 'no message'}`
-    throw bridge.error({ ...at, code: 'ERR_POOL_COMMAND_FAILED', message, details: { reply } })
-  }
-  return reply
 }
 
 module.exports = { execute }

@@ -18,10 +18,14 @@ const { warn } = require('./warning')
 
 /** Entries handled before the event loop has its turn. */
 const SLICE = 256
-const VALUES_PER_ENTRY = 4
+const NUMBERS_PER_ENTRY = 3
 
 class Outbox {
   #native
+  /** Where native code writes entries: kind, ticket or pool, aux. */
+  #numbers = new Float64Array(SLICE * NUMBERS_PER_ENTRY)
+  /** Their payloads; none is kept once its entry is handled. @type {any[]} */
+  #payloads = new Array(SLICE).fill(undefined)
   /** @type {Map<number, Settled>} */
   #tickets = new Map()
   /** @type {Map<number, Bridge>} */
@@ -31,6 +35,8 @@ class Outbox {
   #lastTicket = 0
   #lastPool = 0
   #holders = 0
+  /** How often entries were handed over: what came by one of these came at one moment. */
+  deliveries = 0
   /** @type {Outbox | undefined} */
   static #shared
 
@@ -131,11 +137,16 @@ class Outbox {
   /** Called by native code, which a throw would end the process from: it never throws. */
   #drain = () => {
     try {
-      const entries = this.#native.drain(SLICE)
-      for (let at = 0; at < entries.length; at += VALUES_PER_ENTRY) {
-        this.#deliver(entries[at], entries[at + 1], entries[at + 2], entries[at + 3])
+      this.deliveries++
+      const numbers = this.#numbers
+      const payloads = this.#payloads
+      const count = this.#native.drain(numbers, payloads)
+      for (let entry = 0, at = 0; entry < count; entry++, at += NUMBERS_PER_ENTRY) {
+        const payload = payloads[entry]
+        payloads[entry] = undefined
+        this.#deliver(numbers[at], numbers[at + 1], payload, numbers[at + 2])
       }
-      if (entries.length === SLICE * VALUES_PER_ENTRY) {
+      if (count === SLICE) {
         setImmediate(this.#drain)
       } else {
         for (const tell of this.#postponed.splice(0)) tell()
@@ -150,7 +161,7 @@ class Outbox {
    * @param {number} kind
    * @param {number} number
    * @param {any} payload
-   * @param {any} aux
+   * @param {number} aux
    */
   #deliver(kind, number, payload, aux) {
     try {
@@ -159,11 +170,11 @@ class Outbox {
         return
       }
       if (kind === Entry.HOOK) {
-        this.#bridges.get(number)?.hooks.run(payload, aux)
+        this.#bridges.get(number)?.hooks.run(payload[0], payload[1])
         return
       }
       if (kind === Entry.ERRAND) {
-        this.#bridges.get(number)?.errands?.run(payload, aux)
+        this.#bridges.get(number)?.errands?.run(aux, payload)
         return
       }
       if (kind === Entry.COME) {

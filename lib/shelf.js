@@ -22,6 +22,9 @@ const bitOf = Uint8Array.from({ length: layout.slots }, (_, slot) => 2 * (slot %
 
 const WAIT = 0
 const USE = 1
+const START = 2
+/** What is left of an allowance of starts is the low half of its word. */
+const STARTS = 0xffff
 
 class Shelf {
   /** What was taken last: its slot, and the generation of the hold. */
@@ -32,7 +35,10 @@ class Shelf {
   #times
   #takesNewest
   #maxUses
+  #isRated
   #lastWord
+  /** Starts of this turn that no rate counts. */
+  #starts = 0
   /** Holds that began and ended within this turn. */
   #holds = 0
   /** Callers who got a slot that another had in this turn, and how many waited at each of those moments, summed up. */
@@ -45,12 +51,13 @@ class Shelf {
    * @param {ArrayBuffer} memory
    * @param {Record<string, any>} values the pool's options
    */
-  constructor(native, memory, { idleOrder, maxUses }) {
+  constructor(native, memory, { idleOrder, maxUses, requestsPerSecond, requestsPerMinute }) {
     this.#native = native
     this.#words = new Int32Array(memory)
     this.#times = new Float64Array(memory)
     this.#takesNewest = idleOrder !== 'fifo'
     this.#maxUses = maxUses ?? Infinity
+    this.#isRated = requestsPerSecond > 0 || requestsPerMinute > 0
     this.#lastWord = Math.ceil(layout.slots / slotsPerWord) - 1
   }
 
@@ -70,13 +77,14 @@ class Shelf {
     }
     const generation = words[at.generation + slot]
     this.#times[at.touched + slot] = turn.at || turn.begin()
+    if (this.#isRated && !this.#mayStart()) return false
     const taken = seen ^ (3 << bitOf[slot])
-    if (Atomics.compareExchange(words, word, seen, taken) !== seen) return false
+    if (Atomics.compareExchange(words, word, seen, taken) !== seen) return this.#notTaken()
     this.slot = slot
     this.generation = generation
     words[at.taken]++
     // It stood still between two instructions while the slot was closed and opened again.
-    if (words[at.generation + slot] !== generation && !this.#isOurs(slot)) return false
+    if (words[at.generation + slot] !== generation && !this.#isOurs(slot)) return this.#notTaken()
     words[at.uses + slot]++
     return true
   }
@@ -114,6 +122,7 @@ class Shelf {
   passOn(slot, generation, since, waiting) {
     const words = this.#words
     if (!this.#mayPutBack(words[wordOf[slot]], slot, generation)) return false
+    if (this.#isRated && !this.#mayStart()) return false
     const now = turn.at || turn.begin()
     this.#times[at.touched + slot] = now
     words[at.returned]++
@@ -123,6 +132,16 @@ class Shelf {
     this.#passes++
     this.#queued += waiting
     return true
+  }
+
+  /** What a slot was taken for has started. */
+  started() {
+    if (this.#isRated) {
+      this.#note(START, performance.now(), 1)
+      return
+    }
+    this.#starts++
+    this.#tellLater()
   }
 
   /** Whether all there is to be had is in somebody's hand here: native code could do nothing for one more. */
@@ -166,11 +185,13 @@ class Shelf {
   turnEnded(ms) {
     this.#willTell = false
     // What happened within one turn had no clock of its own: the turn's time is shared out evenly.
+    if (this.#starts > 0) this.#note(START, turn.at || performance.now(), this.#starts)
     if (this.#holds > 0) this.#note(USE, ms / this.#holds, this.#holds)
     // Little's law: as many as waited on average, over as many as were served in that time.
     if (this.#passes > 0) {
       this.#note(WAIT, ((this.#queued / this.#passes) * ms) / this.#passes, this.#passes)
     }
+    this.#starts = 0
     this.#holds = 0
     this.#passes = 0
     this.#queued = 0
@@ -221,6 +242,20 @@ class Shelf {
     return found
   }
 
+  /** Takes one start off what native code allows within the rate. */
+  #mayStart() {
+    const words = this.#words
+    const seen = words[at.allowance]
+    if ((seen & STARTS) === 0) return false
+    return Atomics.compareExchange(words, at.allowance, seen, seen - 1) === seen
+  }
+
+  /** There was a start left, but no slot any more. */
+  #notTaken() {
+    if (this.#isRated) this.#native.turnBack()
+    return false
+  }
+
   /** @param {number} slot */
   #isOurs(slot) {
     const lease = this.#native.holdInHand(slot)
@@ -236,6 +271,10 @@ class Shelf {
   #noteUse(now, since) {
     if (since !== now) this.#note(USE, now - since, 1)
     else this.#holds++
+    this.#tellLater()
+  }
+
+  #tellLater() {
     if (this.#willTell) return
     this.#willTell = true
     turn.tell(this)

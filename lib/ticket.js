@@ -15,6 +15,8 @@ const { Entry } = require('./binding')
 /** @type {readonly Lease[]} */
 const NOBODY = Object.freeze([])
 
+function unheard() {}
+
 class Ticket {
   /** What came: an Entry kind, with its payload and aux. @type {number} */
   kind = -1
@@ -33,7 +35,8 @@ class Ticket {
   holders = NOBODY
   /** What its caller is lent, if that did not come by an entry. @type {any} */
   lent = undefined
-  #resolve = () => {}
+  /** @type {(outcome: any) => void} */
+  #resolve = unheard
 
   /**
    * @param {Bridge} bridge
@@ -48,8 +51,9 @@ class Ticket {
     this.key = key
     this.type = type
     this.signal = signal
-    this.startedAt = performance.now()
-    /** Resolves, never rejects: the error is made where the caller waits. @type {Promise<void>} */
+    /** For what is told of an aborted call: only with a signal is there one. */
+    this.startedAt = signal === undefined ? 0 : performance.now()
+    /** With the outcome. @type {Promise<any>} */
     this.settled = new Promise((resolve) => {
       this.#resolve = resolve
     })
@@ -77,8 +81,11 @@ class Ticket {
     this.payload = isStarved ? this.bridge.nesting?.faultOf(payload) : payload
     this.aux = aux
     this.bridge.outbox.letGo()
-    this.#resolve()
+    this.#resolve(this.outcome())
   }
+
+  /** What `settled` resolves with. Of most calls nothing: whoever waits for one looks at what came. @returns {any} */
+  outcome() {}
 
   /**
    * What it asked for was there without native code; no entry will come.
@@ -87,7 +94,7 @@ class Ticket {
   serve(lent) {
     this.lent = lent
     this.bridge.outbox.letGo()
-    this.#resolve()
+    this.#resolve(undefined)
   }
 
   /** The caller's signal has aborted. The caller is told at once, whatever becomes of the request. */
@@ -96,7 +103,7 @@ class Ticket {
     this.aborted = true
     this.bridge.cancel(this)
     this.bridge.outbox.letGo()
-    this.#resolve()
+    this.#resolve(this.outcome())
   }
 }
 

@@ -47,7 +47,7 @@ impl Inbox {
 }
 
 impl Sink for Inbox {
-    fn reply(&self, _: u64, _: Reply, _: &'static Dialect, _: bool) {
+    fn reply(&self, _: u64, _: Reply, _: &'static Dialect) {
         unreachable!("a permit runs no commands")
     }
 

@@ -26,7 +26,7 @@ impl Tape {
 }
 
 impl Sink for Tape {
-    fn reply(&self, ticket: u64, _: Reply, _: &'static Dialect, _: bool) {
+    fn reply(&self, ticket: u64, _: Reply, _: &'static Dialect) {
         self.tell(json!({ "reply": ticket }));
     }
     fn lease(&self, _: u64, _: LeaseInfo) {}

@@ -57,7 +57,7 @@ impl Script {
 }
 
 impl Sink for Script {
-    fn reply(&self, _: u64, _: Reply, _: &'static Dialect, _: bool) {
+    fn reply(&self, _: u64, _: Reply, _: &'static Dialect) {
         unreachable!("resources answer nothing")
     }
     fn lease(&self, ticket: u64, lease: LeaseInfo) {

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 struct Tape(UnboundedSender<(u64, Option<Fault>)>);
 
 impl Sink for Tape {
-    fn reply(&self, ticket: u64, _: Reply, _: &'static Dialect, _: bool) {
+    fn reply(&self, ticket: u64, _: Reply, _: &'static Dialect) {
         let _ = self.0.send((ticket, None));
     }
     fn lease(&self, _: u64, _: LeaseInfo) {}

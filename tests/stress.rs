@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use blender_pool::conn::Reply;
+use blender_pool::conn::{Body, Reply};
 use blender_pool::fault::Fault;
 use blender_pool::pool::{
     AnyPool, CallOptions, Cancelled, CloseReport, Command, ConnectionPool, Held, LeaseInfo,
@@ -46,8 +46,9 @@ impl Ledger {
 }
 
 impl Sink for Ledger {
-    fn reply(&self, ticket: u64, reply: Reply, _: &'static Dialect, _: bool) {
-        self.note(ticket, Outcome::Reply(String::from_utf8(reply.bytes).unwrap()));
+    fn reply(&self, ticket: u64, reply: Reply, _: &'static Dialect) {
+        let Body::Latin1(bytes) = reply.body else { panic!("{:?} is not ASCII", reply.body) };
+        self.note(ticket, Outcome::Reply(String::from_utf8(bytes).unwrap()));
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {

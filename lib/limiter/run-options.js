@@ -49,4 +49,4 @@ function readRunOptions(given) {
   return call
 }
 
-module.exports = { readRunOptions }
+module.exports = { NONE, readRunOptions }

@@ -9,6 +9,7 @@
 const { Entry } = require('../binding')
 const { Caller } = require('./caller')
 const { commandTimeout, queueTimeout, waitTimeout } = require('./faults')
+const { turn } = require('../turn')
 
 /** @typedef {import('../pool-error').Fault} Fault */
 /** @typedef {import('./run-options').RunCall} RunCall */
@@ -32,9 +33,22 @@ function seesNoSignal(fn) {
   return fn.length === 0 && BARE.test(sourceOf.call(fn))
 }
 
+/**
+ * The line that called is a frame of this moment, not of the one in which the error was made.
+ * @param {import('../pool-error').PoolError} error
+ */
+async function refusal(error) {
+  await undefined
+  await undefined
+  Error.captureStackTrace(error)
+  throw error
+}
+
 class Run {
   /** Of the outbox. */
   ticket = 0
+  /** When it began to wait here, by the clock of the turn. */
+  since = 0
   /** For how long its result is kept, should it succeed. */
   keepMs = 0
   #stage = WAITING
@@ -42,8 +56,12 @@ class Run {
   #request = 0
   #slot = -1
   #generation = 0
-  /** @type {Set<Caller>} */
-  #callers = new Set()
+  /** Those who came with wishes of their own, or to share it. @type {Set<Caller> | null} */
+  #callers = null
+  /** Of the only caller of a run that nobody can share. @type {((outcome: any) => void) | null} */
+  #resolve = null
+  /** @type {((error: any) => void) | null} */
+  #reject = null
   /** Of the function's signal, if it takes one. @type {AbortController | undefined} */
   #controller = undefined
   /** @type {Promise<void> | undefined} */
@@ -67,7 +85,20 @@ class Run {
 
   /** Its function is at work, and nobody waits for it any more. */
   get isAbandoned() {
-    return this.#stage === RUNNING && this.#callers.size === 0
+    return this.#stage === RUNNING && this.#count === 0
+  }
+
+  /** How many wait for it. */
+  get #count() {
+    return (this.#resolve === null ? 0 : 1) + (this.#callers?.size ?? 0)
+  }
+
+  /** The only one who waits for it. @returns {Promise<any>} */
+  only() {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
   }
 
   /**
@@ -76,13 +107,14 @@ class Run {
    */
   join(call) {
     const caller = new Caller(this, call)
+    this.#callers ??= new Set()
     this.#callers.add(caller)
     if (call.cacheTtlMs > this.keepMs) this.keepMs = call.cacheTtlMs
     return caller.outcome()
   }
 
   /**
-   * Its permit was there at once.
+   * Its permit is there.
    * @param {number} slot
    * @param {number} generation
    */
@@ -90,15 +122,18 @@ class Run {
     this.#stage = GRANTED
     this.#slot = slot
     this.#generation = generation
+    this.since = turn.at || turn.begin()
+    this.#go()
   }
 
   /**
-   * Its permit will come by its ticket, or what comes instead.
-   * @param {number} request
+   * Its permit will come, or what comes instead: by its ticket, or passed on by another run.
+   * @param {number} [request] native code's number for it, where it waits there
    */
-  wait(request) {
+  wait(request = 0) {
     this.#request = request
-    this.#turn = new Promise((resolve) => {
+    this.since = turn.at || turn.begin()
+    this.#turn ??= new Promise((resolve) => {
       this.#go = resolve
     })
   }
@@ -119,7 +154,10 @@ class Run {
     }
     this.#stage = OVER
     this.owner.ended(this, failed, outcome)
-    this.owner.release(this.#slot, this.#generation)
+    this.owner.release(this.#slot, this.#generation, this.since)
+    if (failed) this.#reject?.(outcome)
+    else this.#resolve?.(outcome)
+    if (this.#callers === null) return
     for (const caller of this.#callers) {
       if (failed) caller.reject(outcome)
       else caller.resolve(outcome)
@@ -133,7 +171,7 @@ class Run {
       this.#controller = new AbortController()
       return this.fn(this.#controller.signal)
     } finally {
-      this.owner.confirm(this.#slot, this.#generation)
+      this.owner.confirm()
     }
   }
 
@@ -145,11 +183,15 @@ class Run {
   settle(kind, payload) {
     if (kind === Entry.LEASE) {
       const [slot, generation] = payload
-      if (this.#stage === WAITING) this.grant(slot, generation)
-      else this.owner.release(slot, generation)
+      if (this.#stage === WAITING) {
+        this.grant(slot, generation)
+      } else {
+        this.owner.turnBack()
+        this.owner.release(slot, generation, turn.at || turn.begin())
+      }
     } else if (this.#stage === WAITING) {
       // Whoever clears or closes turns it away before native code does: its time is over.
-      this.owner.counts.timeouts += this.#callers.size
+      this.owner.counts.timeouts += this.#count
       this.turnAway(queueTimeout(JSON.parse(payload), this.owner.figures()))
     }
     this.owner.heard()
@@ -162,11 +204,10 @@ class Run {
    * @returns {number} how many there were
    */
   turnAway(fault) {
-    const callers = [...this.#callers]
-    this.#callers.clear()
+    const count = this.#count
     this.#endEarly()
-    for (const caller of callers) caller.refuse(this.owner.error(fault))
-    return callers.length
+    this.#refuse(fault)
+    return count
   }
 
   /**
@@ -174,10 +215,8 @@ class Run {
    * @param {Fault} fault
    */
   cut(fault) {
-    const error = this.owner.error(fault)
-    for (const caller of this.#callers) caller.refuse(this.owner.error(fault))
-    this.#callers.clear()
-    this.#controller?.abort(error)
+    this.#refuse(fault)
+    this.#controller?.abort(this.owner.error(fault))
   }
 
   /**
@@ -186,8 +225,8 @@ class Run {
    * @param {any} reason
    */
   leave(caller, reason) {
-    this.#callers.delete(caller)
-    if (this.#callers.size > 0) return
+    this.#callers?.delete(caller)
+    if (this.#count > 0) return
     this.owner.forgetKey(this)
     if (this.#stage === RUNNING) {
       this.#controller?.abort(reason)
@@ -203,8 +242,21 @@ class Run {
     return commandTimeout(timeoutMs)
   }
 
+  /** @param {Fault} fault an error of its own for each who waits */
+  #refuse(fault) {
+    const callers = this.#callers
+    this.#callers = null
+    if (callers !== null) for (const caller of callers) caller.refuse(this.owner.error(fault))
+    this.#resolve?.(refusal(this.owner.error(fault)))
+    this.#resolve = null
+    this.#reject = null
+  }
+
   #endEarly() {
-    if (this.#stage === GRANTED) this.owner.release(this.#slot, this.#generation)
+    if (this.#stage === GRANTED) {
+      this.owner.turnBack()
+      this.owner.release(this.#slot, this.#generation, this.since)
+    }
     this.#stage = OVER
     this.owner.neverBegan(this)
   }

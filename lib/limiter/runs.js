@@ -3,12 +3,15 @@
 // All runs of one limiter: asks native code for their permits, knows them by key, keeps their results, and counts what
 // only JavaScript knows. It holds no timer, and nothing in the outbox while nobody waits.
 
+const { Arrivals } = require('../arrivals')
 const { NativePool } = require('../binding')
 const { KeptResults } = require('./kept-results')
 const { cleared, closed, refusal } = require('./faults')
 const { Outbox } = require('../outbox')
 const { PoolError } = require('../pool-error')
 const { Run } = require('./run')
+const { NONE } = require('./run-options')
+const { makeShelf } = require('../shelf')
 
 /** @typedef {import('../pool-error').Fault} Fault */
 /** @typedef {import('./run-options').RunCall} RunCall */
@@ -34,6 +37,10 @@ class Runs {
   /** Runs whose entry is still to come. */
   #unheard = 0
   #isRated
+  #native
+  #shelf
+  /** Those that wait here. @type {Arrivals<Run>} */
+  #arrivals
   #isClosing = false
   /** The ticket of the close that is under way; 0: none. */
   #closing = 0
@@ -50,7 +57,17 @@ class Runs {
     this.#kept = new KeptResults(values.maxCached)
     this.#isRated = values.requestsPerSecond > 0 || values.requestsPerMinute > 0
     const text = JSON.stringify({ ...values, name: this.name })
-    this.native = new NativePool(this.#outbox.native, number, 'Limiter', text)
+    this.#native = new NativePool(this.#outbox.native, number, 'Limiter', text)
+    this.#shelf = /** @type {import('../shelf').Shelf} */ (makeShelf(this.#native, values))
+    const { queueTimeoutMs } = values
+    const max = values.maxWaiting ?? Infinity
+    this.#arrivals = new Arrivals(this.#shelf, max, queueTimeoutMs, this.#serve.bind(this))
+  }
+
+  /** Native code's end. It is told of all who came before whatever it is called for. */
+  get native() {
+    this.#arrivals.flush()
+    return this.#native
   }
 
   /**
@@ -61,6 +78,7 @@ class Runs {
    */
   run(fn, call) {
     if (this.#isClosing) throw this.error(closed.late)
+    if (call === NONE) return this.#begin(fn, call).only()
     const { key } = call
     if (key === null) return this.#begin(fn, call).join(call)
     const kept = call.cacheTtlMs > 0 ? this.#kept.get(key) : undefined
@@ -84,8 +102,32 @@ class Runs {
    */
   #begin(fn, call) {
     const run = new Run(this, fn, call.key)
+    const shelf = this.#shelf
+    if (this.#arrivals.length === 0 && shelf.take()) {
+      run.grant(shelf.slot, shelf.generation)
+    } else if (call === NONE && this.#arrivals.mayWait) {
+      run.wait()
+      this.#arrivals.add(run)
+    } else {
+      this.#arrivals.flush()
+      this.#ask(run, call.priority, 0, call !== NONE)
+    }
+    this.#all.add(run)
+    run.carryOut()
+    return run
+  }
+
+  /**
+   * Has native code give a permit, now or later.
+   * @param {Run} run
+   * @param {number} priority
+   * @param {number} waitedMs how long it has waited already
+   * @param {boolean} stays it may be cancelled, so it waits there alone
+   * @throws {PoolError}
+   */
+  #ask(run, priority, waitedMs, stays) {
     run.ticket = this.#outbox.nextTicket()
-    const answer = this.native.permit(run.ticket, call.priority)
+    const answer = this.#native.permit(run.ticket, priority, waitedMs, stays)
     if (typeof answer === 'string') throw this.error(refusal(JSON.parse(answer), this.figures()))
     if (answer < 0) {
       const permit = -1 - answer
@@ -95,9 +137,41 @@ class Runs {
       this.#unheard++
       this.#outbox.expect(run.ticket, run)
     }
-    this.#all.add(run)
-    run.carryOut()
-    return run
+  }
+
+  /**
+   * Gives the first of those who wait here what there is, or has native code do it.
+   * @param {Run} run
+   * @param {number} waitedMs
+   */
+  #serve(run, waitedMs) {
+    const shelf = this.#shelf
+    if (shelf.take()) {
+      run.grant(shelf.slot, shelf.generation)
+      return
+    }
+    try {
+      this.#ask(run, 0, waitedMs, false)
+    } catch (error) {
+      run.turnAway(/** @type {PoolError} */ (error))
+    }
+  }
+
+  /** All permits are in use here, so those who wait in native code can wait here as well. */
+  #fetchThoseWhoWait() {
+    const waiting = this.#native.sendOutside()
+    const now = performance.now()
+    for (let at = 0; at < waiting.length; at += 2) {
+      const run = /** @type {any} */ (this.#outbox.recall(waiting[at]))
+      run.since = now - waiting[at + 1]
+      this.heard()
+      this.#arrivals.add(run)
+    }
+  }
+
+  /** There may be a permit for those who wait here, on the shelf or in native code. */
+  comeForThem() {
+    if (!this.#shelf.isFull) this.#arrivals.flush()
   }
 
   /** An entry has come that was expected. */
@@ -118,22 +192,34 @@ class Runs {
     this.heard()
   }
 
-  /**
-   * A run has started.
-   * @param {number} slot
-   * @param {number} generation
-   */
-  confirm(slot, generation) {
-    if (this.#isRated) this.native.started(slot, generation)
+  /** A run has started. */
+  confirm() {
+    this.#shelf.started()
+  }
+
+  /** A run has its permit, and will never start. */
+  turnBack() {
+    if (this.#isRated) this.#native.turnBack()
   }
 
   /**
    * @param {number} slot
    * @param {number} generation
+   * @param {number} since when it was granted, by the clock of the turn
    */
-  release(slot, generation) {
+  release(slot, generation, since) {
+    const shelf = this.#shelf
+    if (shelf.isOffered) this.#fetchThoseWhoWait()
+    const { length } = this.#arrivals
+    if (length === 0) {
+      if (shelf.putBack(slot, generation, since)) return
+    } else if (shelf.passOn(slot, generation, since, length)) {
+      this.#arrivals.next().grant(slot, generation)
+      return
+    }
     // What a close has cut is nobody's any more, and that is as well.
-    this.native.release(slot, generation)
+    this.#native.release(slot, generation)
+    this.comeForThem()
   }
 
   /** @param {Run} run */
@@ -190,6 +276,7 @@ class Runs {
     const failedWaiters = this.#turnAway(closed.waiting)
     const { durationMs } = JSON.parse(await done)
     this.#closing = 0
+    this.#arrivals.end()
     this.#outbox.letGo()
     const late = [...this.#all]
     for (const run of late) run.cut(closed.running)
@@ -221,7 +308,7 @@ class Runs {
     const { maxConcurrent, maxWaiting, queueTimeoutMs } = this.#values
     const { requestsPerSecond: perSecond, requestsPerMinute: perMinute } = this.#values
     // Those that have a permit, whether or not their turn to begin has come.
-    const waiting = Math.min(this.#unheard, this.#all.size)
+    const waiting = Math.min(this.#unheard + this.#arrivals.length, this.#all.size)
     const running = this.#all.size - waiting
     return { maxConcurrent, running, waiting, perSecond, perMinute, queueTimeoutMs, maxWaiting }
   }
@@ -234,15 +321,16 @@ class Runs {
 
   stats() {
     const { maxConcurrent, requestsPerSecond, requestsPerMinute } = this.#values
-    const { waitMs, useMs } = JSON.parse(this.native.stats())
-    const { lastSecond, lastMinute } = JSON.parse(this.native.starts())
+    this.#shelf.settle()
+    const { waitMs, useMs } = JSON.parse(this.#native.stats())
+    const { lastSecond, lastMinute } = JSON.parse(this.#native.starts())
     const perSecond = requestsPerSecond || null
     const perMinute = requestsPerMinute || null
     let abandoned = 0
     for (const run of this.#all) if (run.isAbandoned) abandoned++
     return {
       name: this.name,
-      state: this.native.state(),
+      state: this.#native.state(),
       maxConcurrent,
       running: this.#running,
       abandoned,

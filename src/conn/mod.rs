@@ -5,6 +5,7 @@
 //! - [`target`]: one Blender, as everything that connects to it knows it.
 //! - [`dial`]: opening a stream, both address families of `localhost`.
 //! - [`connection`]: one exchange at a time over one stream, or over one stream per exchange.
+//! - [`body`]: a reply's document, ready for its reader.
 //! - [`open`]: a dialled connection that has proved it answers.
 //! - [`detect`]: finding out which dialect listens.
 //!
@@ -12,6 +13,7 @@
 //! there are, or what happens to one that has ended: it reports to its [`Owner`] and is done.
 
 pub mod address;
+pub mod body;
 pub mod connection;
 pub mod detect;
 pub mod dial;
@@ -20,6 +22,7 @@ pub mod stream;
 pub mod target;
 
 pub use address::Address;
+pub use body::Body;
 pub use connection::{Connection, Ending, Outcome, Owner, Reply};
 pub use open::Opening;
 pub use target::Target;

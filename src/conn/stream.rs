@@ -7,12 +7,35 @@ use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 
 /// How long a silent peer on another machine is given before the kernel asks whether it lives.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Whether the system tells of each new arrival, and not only whether there is something to read:
+/// epoll and kqueue, as tokio uses them. (Tokio goes by the same list in its own `poll_read`.)
+const TELLS_OF_NEW: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "ios",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+));
+
+/// Whether a read may have left something behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum More {
+    /// All has been taken that had come.
+    No,
+    /// Only another read will tell.
+    Perhaps,
+}
 
 /// An open socket.
 #[derive(Debug)]
@@ -64,6 +87,29 @@ impl Stream {
         either!(self, socket => socket.try_read_buf(buffer))
     }
 
+    /// The same, and whether more may have arrived than was taken. Where the system says when new
+    /// bytes come, a read that leaves room in `buffer` has taken all there were: then
+    /// [`readable`](Self::readable) waits for new ones, and a second read to find nothing is saved.
+    pub fn try_drain(&self, buffer: &mut Vec<u8>) -> io::Result<(usize, More)> {
+        let mut taken = 0;
+        let read = either!(self, socket => socket.try_io(Interest::READABLE, || {
+            taken = socket.try_read_buf(buffer)?;
+            if TELLS_OF_NEW && 0 < taken && buffer.len() < buffer.capacity() {
+                // Said for tokio, which then forgets that the socket was readable, unless the system
+                // has said so again meanwhile.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        }));
+        match read {
+            Ok(()) => Ok((taken, More::Perhaps)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {
+                Ok((taken, More::No))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes what the socket takes now.
     ///
     /// # Errors
@@ -109,5 +155,48 @@ mod tests {
         // Not every system lets a socket dial itself.
         let Ok(itself) = socket.connect(own).await else { return };
         assert_eq!(Stream::tcp(itself).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    /// What a peer that says one thing after another, and then hangs up, looks like.
+    #[tokio::test]
+    async fn bytes_that_come_after_a_drain_and_the_end_are_told_of() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        let (stream, peer) = (Stream::tcp(socket).unwrap(), Stream::tcp(peer).unwrap());
+        let mut buffer = Vec::with_capacity(64);
+        for said in [&b"one"[..], b"two"] {
+            buffer.clear();
+            peer.write_all(said).await.unwrap();
+            stream.readable().await.unwrap();
+            let (count, more) = stream.try_drain(&mut buffer).unwrap();
+            assert_eq!((count, &buffer[..]), (3, said));
+            assert_eq!(more == More::No, TELLS_OF_NEW);
+        }
+        peer.write_all(b"last").await.unwrap();
+        drop(peer);
+        let mut rest = Vec::with_capacity(64);
+        loop {
+            stream.readable().await.unwrap();
+            match stream.try_drain(&mut rest) {
+                Ok((0, _)) => break,
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(rest, b"last");
+    }
+
+    #[tokio::test]
+    async fn a_full_buffer_leaves_the_rest_to_another_read() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (peer, _) = listener.accept().await.unwrap();
+        let (stream, peer) = (Stream::tcp(socket).unwrap(), Stream::tcp(peer).unwrap());
+        peer.write_all(b"12345678").await.unwrap();
+        stream.readable().await.unwrap();
+        let mut buffer = Vec::with_capacity(8);
+        assert_eq!(stream.try_drain(&mut buffer).unwrap(), (8, More::Perhaps));
+        assert_eq!(buffer.len(), buffer.capacity());
     }
 }

@@ -421,8 +421,15 @@ impl NativePool {
     /// Asks for a permit: a request that waits, or a fault; a permit that is there at once is
     /// `-1 - (slot * 2^32 + generation)`, for an array would take longer than all the rest.
     #[napi]
-    pub fn permit(&self, ticket: f64, priority: i32) -> Either<f64, String> {
-        let options = CallOptions { priority, ..CallOptions::default() };
+    pub fn permit(
+        &self,
+        ticket: f64,
+        priority: i32,
+        waited_ms: f64,
+        stays: bool,
+    ) -> Either<f64, String> {
+        let waited = timeout(waited_ms).unwrap_or_default();
+        let options = CallOptions { priority, waited, stays, ..CallOptions::default() };
         match self.any.acquire(ticket as u64, &options) {
             Ok(Held::Later(request)) => Either::A(request),
             Ok(Held::Now(LeaseInfo { lease, .. })) => {
@@ -433,10 +440,10 @@ impl NativePool {
         }
     }
 
-    /// What a permit was for has started; only where there is a rate.
+    /// What a permit was for will never start; only where there is a rate.
     #[napi]
-    pub fn started(&self, slot: u32, generation: u32) {
-        self.permits().started(Lease { slot, generation });
+    pub fn turn_back(&self) {
+        self.permits().turn_back();
     }
 
     /// Refuses all who wait.

@@ -5,6 +5,7 @@
 //! same arrangement as in valkey-glide's Node client: one threadsafe function a promise costs an
 //! async handle each, all of which libuv scans on every wake-up.)
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -14,7 +15,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use serde_json::{Value, json};
 
-use crate::conn::Reply;
+use crate::conn::{Body, Reply};
 use crate::fault::Fault;
 use crate::pool::event::{Errand, Hook};
 use crate::pool::{AnyPool, CloseReport, Lease, LeaseInfo, Sink};
@@ -24,10 +25,13 @@ use crate::wire::Dialect;
 /// drain does not throw.
 type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true>;
 
+/// Room for so many entries is kept.
+const ROOM: usize = 1024;
+
 /// One entry; the numbers are those the facade switches on.
 enum Entry {
     /// 0
-    Reply { ticket: u64, reply: Reply, dialect: usize, raw: bool },
+    Reply { ticket: u64, body: Body, dialect: usize },
     /// 1
     Lease { ticket: u64, lease: LeaseInfo, owed: Arc<Owed> },
     /// 2
@@ -133,8 +137,8 @@ impl PoolSink {
 }
 
 impl Sink for PoolSink {
-    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool) {
-        self.queue.post(Entry::Reply { ticket, reply, dialect: dialect.index(), raw });
+    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect) {
+        self.queue.post(Entry::Reply { ticket, body: reply.body, dialect: dialect.index() });
     }
 
     fn lease(&self, ticket: u64, lease: LeaseInfo) {
@@ -188,6 +192,8 @@ impl Sink for PoolSink {
 #[napi]
 pub struct Outbox {
     pub(super) queue: Arc<Queue>,
+    /// What was taken from the queue and has not been handed over yet.
+    ready: RefCell<VecDeque<Entry>>,
 }
 
 #[napi]
@@ -202,23 +208,36 @@ impl Outbox {
             unannounced: AtomicBool::new(false),
             wake: Mutex::new(wake),
         };
-        Ok(Outbox { queue: Arc::new(queue) })
+        Ok(Outbox { queue: Arc::new(queue), ready: RefCell::default() })
     }
 
-    /// At most `limit` entries, four values each: kind, ticket (or pool number), payload, aux. When
-    /// `limit` entries came, more may wait, and `onReady` will not be called for them.
-    #[napi(ts_return_type = "unknown[]")]
-    pub fn drain<'env>(&self, env: &'env Env, limit: u32) -> Result<Array<'env>> {
-        let taken: Vec<Entry> = {
-            let mut entries = lock(&self.queue.entries);
-            let count = entries.len().min(limit as usize);
-            entries.drain(..count).collect()
-        };
-        let mut values = env.create_array(taken.len() as u32 * 4)?;
-        for (at, entry) in taken.into_iter().enumerate() {
-            write(env, &mut values, at as u32 * 4, entry)?;
+    /// Writes entries into `numbers`, three each (kind, ticket or pool number, aux), and their payloads
+    /// into `payloads`, as many as `numbers` has room for; returns how many. When there was no room left,
+    /// more may wait, and `onReady` will not be called for them.
+    #[napi]
+    pub fn drain(
+        &self,
+        env: &Env,
+        mut numbers: Float64ArraySlice<'_>,
+        mut payloads: Array<'_>,
+    ) -> Result<u32> {
+        // SAFETY: only this thread knows the array, which lies in memory that is not shared, and no
+        // JavaScript runs before this returns.
+        let (numbers, _) = unsafe { numbers.as_mut() }.as_chunks_mut::<3>();
+        let mut ready = self.ready.borrow_mut();
+        for (at, place) in numbers.iter_mut().enumerate() {
+            if ready.is_empty() {
+                // The emptied queue goes back with the room it has: nothing is moved, nothing made anew.
+                std::mem::swap(&mut *lock(&self.queue.entries), &mut *ready);
+            }
+            let Some(entry) = ready.pop_front() else {
+                // What one flood of entries took is not kept for ever.
+                ready.shrink_to(ROOM);
+                return Ok(at as u32);
+            };
+            *place = write(env, &mut payloads, at as u32, entry)?;
         }
-        Ok(values)
+        Ok(numbers.len() as u32)
     }
 
     /// Whether this outbox holds the process.
@@ -232,68 +251,57 @@ impl Outbox {
     }
 }
 
-fn write(env: &Env, values: &mut Array<'_>, at: u32, entry: Entry) -> Result<()> {
-    let (kind, ticket) = match &entry {
-        Entry::Reply { ticket, .. } => (0, *ticket as f64),
-        Entry::Lease { ticket, .. } => (1, *ticket as f64),
-        Entry::Fault { ticket, .. } => (2, *ticket as f64),
-        Entry::Event { pool, .. } => (3, f64::from(*pool)),
-        Entry::Done { ticket, .. } => (4, *ticket as f64),
-        Entry::Hook { pool, .. } => (5, f64::from(*pool)),
-        Entry::Errand { pool, .. } => (6, f64::from(*pool)),
-        Entry::Come { pool } => (7, f64::from(*pool)),
-    };
-    values.set(at, kind)?;
-    values.set(at + 1, ticket)?;
-    match entry {
-        Entry::Reply { reply, dialect, raw, .. } => {
-            if raw {
-                values.set(at + 2, Buffer::from(reply.bytes))?;
-            } else if reply.ascii {
-                values.set(at + 2, env.create_string_latin1(reply.bytes)?)?;
-            } else {
-                // Checked to be UTF-8 when it came in.
-                values.set(at + 2, env.create_string(String::from_utf8_lossy(&reply.bytes))?)?;
+/// Puts the payload at its place, and returns the numbers.
+fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[f64; 3]> {
+    Ok(match entry {
+        Entry::Reply { ticket, body, dialect } => {
+            match body {
+                Body::Bytes(bytes) => payloads.set(at, Buffer::from(bytes))?,
+                Body::Latin1(bytes) => payloads.set(at, env.create_string_latin1(bytes)?)?,
+                Body::Utf16(units) => payloads.set(at, env.create_string_utf16(units)?)?,
             }
-            values.set(at + 3, dialect as u32)
+            [0.0, ticket as f64, dialect as f64]
         }
-        Entry::Lease { lease, owed, .. } => {
+        Entry::Lease { ticket, lease, owed } => {
             owed.deliver(lease.lease);
-            values.set(at + 2, lease_array(env, &lease)?)?;
-            values.set(at + 3, 0)
+            payloads.set(at, lease_array(env, &lease)?)?;
+            [1.0, ticket as f64, 0.0]
         }
-        Entry::Fault { fault, .. } => {
-            values.set(at + 2, fault.to_json().to_string())?;
-            values.set(at + 3, 0)
+        Entry::Fault { ticket, fault } => {
+            payloads.set(at, fault.to_json().to_string())?;
+            [2.0, ticket as f64, 0.0]
         }
-        Entry::Event { event, .. } => {
-            values.set(at + 2, event)?;
-            values.set(at + 3, 0)
+        Entry::Event { pool, event } => {
+            payloads.set(at, event)?;
+            [3.0, f64::from(pool), 0.0]
         }
-        Entry::Done { report, .. } => {
-            values.set(at + 2, report)?;
-            values.set(at + 3, 0)
+        Entry::Done { ticket, report } => {
+            payloads.set(at, report)?;
+            [4.0, ticket as f64, 0.0]
         }
-        Entry::Hook { number, hook, ticket, lease, .. } => {
+        Entry::Hook { pool, number, hook, ticket, lease } => {
             let mut call = env.create_array(3)?;
             call.set(0, number as f64)?;
             call.set(1, hook)?;
             call.set(2, ticket as f64)?;
-            values.set(at + 2, lease_array(env, &lease)?)?;
-            values.set(at + 3, call)
+            let mut both = env.create_array(2)?;
+            both.set(0, lease_array(env, &lease)?)?;
+            both.set(1, call)?;
+            payloads.set(at, both)?;
+            [5.0, f64::from(pool), 0.0]
         }
-        Entry::Come { .. } => {
-            values.set(at + 2, 0)?;
-            values.set(at + 3, 0)
+        Entry::Come { pool } => {
+            payloads.set(at, 0)?;
+            [7.0, f64::from(pool), 0.0]
         }
-        Entry::Errand { errand, id, exchange, .. } => {
-            let mut call = env.create_array(2)?;
-            call.set(0, id as f64)?;
-            call.set(1, exchange as f64)?;
-            values.set(at + 2, errand)?;
-            values.set(at + 3, call)
+        Entry::Errand { pool, errand, id, exchange } => {
+            let mut about = env.create_array(2)?;
+            about.set(0, id as f64)?;
+            about.set(1, exchange as f64)?;
+            payloads.set(at, about)?;
+            [6.0, f64::from(pool), f64::from(errand)]
         }
-    }
+    })
 }
 
 /// `[slot, generation, connectionId, endpointIndex, createdAtMs, useCount, dialectIndex]`; -1: none

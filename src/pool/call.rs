@@ -17,7 +17,7 @@ use crate::wire::Dialect;
 /// not block and must not call back.
 pub trait Sink: Send + Sync + 'static {
     /// The reply to a command.
-    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect, raw: bool);
+    fn reply(&self, ticket: u64, reply: Reply, dialect: &'static Dialect);
     /// A connection for a caller that asked to hold one.
     fn lease(&self, ticket: u64, lease: LeaseInfo);
     /// Whether somebody was given a connection and has not heard of it yet.

@@ -3,26 +3,41 @@
 //! One timer serves a whole pool. It is *lazy*: taking an entry out does not move it, and an entry
 //! later than the one it is set for does not either, so a stream of commands that all finish in
 //! time costs no wake-ups. When it goes off for nothing, it is set for the earliest entry left.
+//!
+//! So is the heap: what was taken out stays in it until it comes up, or until too little of the heap
+//! is left and all of it is swept. Most entries are taken out, and that costs next to nothing.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
+use slab::Slab;
 use tokio::time::Instant;
+
+/// The heap may have so many more stamps than twice as many as there are entries.
+const SLACK: usize = 64;
 
 /// A place in [`Deadlines`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamp(Instant, u64);
+pub struct Stamp {
+    at: Instant,
+    number: u64,
+    index: usize,
+}
 
 impl Stamp {
     /// When it falls due.
     pub fn due(self) -> Instant {
-        self.0
+        self.at
     }
 }
 
 /// See the module.
 #[derive(Debug)]
 pub struct Deadlines<T> {
-    entries: BTreeMap<Stamp, T>,
+    /// Earliest first, and some of entries that are gone.
+    stamps: BinaryHeap<Reverse<Stamp>>,
+    /// Each with its number.
+    entries: Slab<(u64, T)>,
     count: u64,
     /// When the timer goes off next; never later than the earliest entry.
     armed: Option<Instant>,
@@ -30,7 +45,7 @@ pub struct Deadlines<T> {
 
 impl<T> Default for Deadlines<T> {
     fn default() -> Self {
-        Deadlines { entries: BTreeMap::new(), count: 0, armed: None }
+        Deadlines { stamps: BinaryHeap::new(), entries: Slab::new(), count: 0, armed: None }
     }
 }
 
@@ -38,14 +53,25 @@ impl<T> Deadlines<T> {
     /// Adds an entry. Ask [`rearm`](Self::rearm) afterwards whether the timer must be moved.
     pub fn insert(&mut self, at: Instant, what: T) -> Stamp {
         self.count += 1;
-        let stamp = Stamp(at, self.count);
-        self.entries.insert(stamp, what);
+        let number = self.count;
+        let stamp = Stamp { at, number, index: self.entries.insert((number, what)) };
+        self.stamps.push(Reverse(stamp));
         stamp
     }
 
     /// Takes an entry out; nothing happens when it has gone already.
     pub fn remove(&mut self, stamp: Stamp) {
-        self.entries.remove(&stamp);
+        if self.has(stamp) {
+            self.entries.remove(stamp.index);
+            if self.stamps.len() > 2 * self.entries.len() + SLACK {
+                let entries = &self.entries;
+                self.stamps.retain(|Reverse(stamp)| is_among(entries, *stamp));
+            }
+        }
+    }
+
+    fn has(&self, stamp: Stamp) -> bool {
+        is_among(&self.entries, stamp)
     }
 
     /// How many entries there are.
@@ -54,29 +80,45 @@ impl<T> Deadlines<T> {
         self.entries.len()
     }
 
+    /// The earliest entry.
+    fn first(&mut self) -> Option<Stamp> {
+        while let Some(Reverse(stamp)) = self.stamps.peek().copied() {
+            if self.has(stamp) {
+                return Some(stamp);
+            }
+            self.stamps.pop();
+        }
+        None
+    }
+
     /// Takes out the earliest entry that is due.
     pub fn due(&mut self, now: Instant) -> Option<T> {
-        let earliest = self.entries.first_entry()?;
-        (earliest.key().0 <= now).then(|| earliest.remove())
+        let first = self.first().filter(|first| first.at <= now)?;
+        self.stamps.pop();
+        Some(self.entries.remove(first.index).1)
     }
 
     /// Whether the timer is set too late (or not at all); then it counts as set anew.
     pub fn rearm(&mut self) -> bool {
-        let Some((Stamp(earliest, _), _)) = self.entries.first_key_value() else {
+        let Some(first) = self.first() else {
             return false;
         };
-        if self.armed.is_some_and(|armed| armed <= *earliest) {
+        if self.armed.is_some_and(|armed| armed <= first.at) {
             return false;
         }
-        self.armed = Some(*earliest);
+        self.armed = Some(first.at);
         true
     }
 
     /// The timer has gone off (or is asked for the first time): when must it go off next?
     pub fn arm(&mut self) -> Option<Instant> {
-        self.armed = self.entries.first_key_value().map(|(Stamp(earliest, _), _)| *earliest);
+        self.armed = self.first().map(Stamp::due);
         self.armed
     }
+}
+
+fn is_among<T>(entries: &Slab<(u64, T)>, stamp: Stamp) -> bool {
+    entries.get(stamp.index).is_some_and(|(number, _)| *number == stamp.number)
 }
 
 #[cfg(test)]
@@ -93,6 +135,25 @@ mod tests {
         assert_eq!(deadlines.due(now), None);
         assert_eq!(deadlines.due(now + Duration::from_secs(3)), Some("early"));
         assert_eq!(deadlines.due(now + Duration::from_secs(3)), Some("late"));
+    }
+
+    #[test]
+    fn what_was_taken_out_leaves_nothing_behind_and_hides_nothing() {
+        let now = Instant::now();
+        let mut deadlines = Deadlines::default();
+        deadlines.insert(now + Duration::from_secs(9), 9);
+        for _ in 0..1_000 {
+            let stamp = deadlines.insert(now + Duration::from_secs(1), 1);
+            deadlines.remove(stamp);
+            deadlines.remove(stamp);
+            assert!(deadlines.stamps.len() <= 2 * deadlines.len() + SLACK);
+        }
+        // In the place of the last one, which must not be taken for it.
+        deadlines.insert(now + Duration::from_secs(5), 5);
+        assert_eq!(deadlines.arm(), Some(now + Duration::from_secs(5)));
+        assert_eq!(deadlines.due(now + Duration::from_secs(9)), Some(5));
+        assert_eq!(deadlines.due(now + Duration::from_secs(9)), Some(9));
+        assert_eq!((deadlines.due(now + Duration::from_secs(9)), deadlines.len()), (None, 0));
     }
 
     #[test]

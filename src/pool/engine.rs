@@ -27,6 +27,9 @@ use super::shelf::Shelf;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
+/// Room for so many effects is kept for the next decision.
+const SPARE: usize = 64;
+
 /// See the module. Cheap to share; every method may be called from any thread.
 pub struct Engine<F: Face> {
     face: F,
@@ -137,7 +140,9 @@ impl<F: Face> Engine<F> {
         decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
     ) -> T {
         let (result, effects) = self.decide_only(decision);
-        self.carry_out(effects);
+        if !effects.is_empty() {
+            self.carry_out(effects);
+        }
         self.face.told();
         result
     }
@@ -147,18 +152,21 @@ impl<F: Face> Engine<F> {
         &self,
         decision: impl FnOnce(&mut Core<F>, Instant, &mut Effects<F>) -> T,
     ) -> (T, Effects<F>) {
-        let mut effects = Vec::new();
         let now = Instant::now();
-        let (result, wake) = {
+        let (result, effects, wake) = {
             let mut core = self.lock(now);
+            let mut effects = std::mem::take(&mut core.spare);
             let result = decision(&mut core, now, &mut effects);
             // Callers and listeners are told while the lock is held, so that they are told in the
             // order of the decisions, whatever thread made them.
             effects.retain(|effect| !self.tell(effect, &mut core));
+            if effects.is_empty() && effects.capacity() <= SPARE {
+                core.spare = std::mem::take(&mut effects);
+            }
             if core.lay_out_shelf(self.face.owes(), now) {
                 self.face.call_for_waiting();
             }
-            (result, core.deadlines.rearm() || core.phase == Phase::Closed)
+            (result, effects, core.deadlines.rearm() || core.phase == Phase::Closed)
         };
         if wake {
             self.keeper.notify_one();
@@ -282,8 +290,8 @@ impl<F: Face> Engine<F> {
     ///
     /// # Errors
     /// The fault, when the request is refused at once; the job was not kept.
-    pub fn submit(&self, ask: Ask, job: F::Job) -> Result<RequestKey, Fault> {
-        let job = Arc::new(job);
+    pub fn submit(&self, ask: Ask, job: impl Into<Arc<F::Job>>) -> Result<RequestKey, Fault> {
+        let job = job.into();
         self.decide(|core, now, fx| core.submit(ask, job, now, fx))
     }
 
@@ -407,6 +415,11 @@ impl<F: Face> Engine<F> {
     /// A holder has started what the rate let go ahead.
     pub fn started(&self, lease: Lease) {
         self.decide(|core, now, fx| core.started(lease, now, fx));
+    }
+
+    /// What JavaScript was allowed to start, and has begun, will never start.
+    pub fn turn_back(&self) {
+        self.decide(|core, now, fx| core.turn_back(now, fx));
     }
 
     /// Refuses all who wait for a slot with `fault`; nothing else changes.

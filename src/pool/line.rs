@@ -63,16 +63,27 @@ impl Line {
 
     /// Where the one who is next stands among the firsts of other lines.
     pub fn rank<T: Linked>(&self, slab: &Slab<T>) -> Option<Rank> {
-        let first = &slab[self.first(slab)?];
+        self.front(slab).map(|(rank, _)| rank)
+    }
+
+    /// The same, and who it is.
+    pub fn front<T: Linked>(&self, slab: &Slab<T>) -> Option<(Rank, usize)> {
+        let index = self.first(slab)?;
+        let first = &slab[index];
         let number = first.number();
         let young = !self.has_aged(number);
-        Some(Rank { young, priority: Reverse(first.priority()), number })
+        Some((Rank { young, priority: Reverse(first.priority()), number }, index))
     }
 
     /// Who has waited longest.
     pub fn oldest<T: Linked>(&self, slab: &Slab<T>) -> Option<usize> {
         let firsts = self.levels.iter().filter_map(|(_, level)| level.first());
         firsts.min_by_key(|first| slab[*first].number())
+    }
+
+    /// Whether anybody has a lower priority; mostly nobody does.
+    pub fn has_below(&self, priority: i32) -> bool {
+        self.levels.last().is_some_and(|(lowest, _)| *lowest < priority)
     }
 
     /// Somebody, of this line or another, is served by what could have served this line's oldest.

@@ -75,17 +75,29 @@ impl Rate {
         next
     }
 
-    /// One goes ahead.
-    pub fn go_ahead(&mut self) {
-        self.ahead += 1;
+    /// How many may go ahead now, whenever they start.
+    pub fn room(&self, now: Instant) -> usize {
+        let room = |window: &Window| {
+            let gone = self.started.partition_point(|at| *at + window.length <= now);
+            let counting = self.started.len() - gone;
+            window.limit.saturating_sub(counting + self.ahead)
+        };
+        self.windows.iter().map(room).min().unwrap_or(usize::MAX)
     }
 
-    /// One that went ahead starts now.
-    pub fn start(&mut self, now: Instant) {
-        self.ahead = self.ahead.saturating_sub(1);
+    /// So many go ahead.
+    pub fn go_ahead(&mut self, count: usize) {
+        self.ahead += count;
+    }
+
+    /// So many that went ahead start now.
+    pub fn start(&mut self, now: Instant, count: usize) {
+        self.ahead = self.ahead.saturating_sub(count);
         // A clock read by another thread may be a little behind.
         let now = self.started.back().map_or(now, |last| now.max(*last));
-        self.started.push_back(now);
+        // Of more than may be kept, the last ones count.
+        let kept = if self.is_limited() { count } else { count.min(KEPT) };
+        self.started.extend(std::iter::repeat_n(now, kept));
         // The oldest that count for a window, and what `count` is asked for, within bounds.
         let most = self.windows.iter().map(|window| window.limit).max().unwrap_or(0);
         let matters =
@@ -97,9 +109,9 @@ impl Rate {
         }
     }
 
-    /// One that went ahead will never start.
-    pub fn turn_back(&mut self) {
-        self.ahead = self.ahead.saturating_sub(1);
+    /// So many that went ahead will never start.
+    pub fn turn_back(&mut self, count: usize) {
+        self.ahead = self.ahead.saturating_sub(count);
     }
 
     /// How many started within the last `length`, a minute at most.
@@ -120,8 +132,8 @@ mod tests {
     }
 
     fn start(rate: &mut Rate, at: Instant) {
-        rate.go_ahead();
-        rate.start(at);
+        rate.go_ahead(1);
+        rate.start(at, 1);
     }
 
     #[test]
@@ -143,10 +155,10 @@ mod tests {
     fn one_that_went_ahead_counts_as_starting_now_until_it_has() {
         let t = Instant::now();
         let mut rate = of(1, MS * 1000);
-        rate.go_ahead();
+        rate.go_ahead(1);
         // However long ago that was: it may start at any moment.
         assert_eq!(rate.next(t + MS * 5_000), Next::Unknown);
-        rate.start(t + MS * 5_000);
+        rate.start(t + MS * 5_000, 1);
         assert_eq!(rate.next(t + MS * 5_000), Next::At(t + MS * 6_000));
     }
 
@@ -154,8 +166,8 @@ mod tests {
     fn one_that_turned_back_never_counted() {
         let t = Instant::now();
         let mut rate = of(1, MS * 1000);
-        rate.go_ahead();
-        rate.turn_back();
+        rate.go_ahead(1);
+        rate.turn_back(1);
         assert_eq!(rate.next(t), Next::Now);
         assert_eq!(rate.count(MS * 1000, t), 0);
     }
@@ -189,13 +201,13 @@ mod tests {
         let mut rate = Rate::new(Vec::new());
         assert!(!rate.is_limited());
         for n in 0..20_000 {
-            rate.start(t + MS * n);
+            rate.start(t + MS * n, 1);
         }
         assert_eq!(rate.next(t), Next::Now);
         assert_eq!(rate.count(MS * 1000, t + MS * 19_999), 1000);
         assert_eq!(rate.started.len(), KEPT);
         let later = t + MS * 80_001;
-        rate.start(later);
+        rate.start(later, 1);
         assert_eq!(rate.started.len(), 1);
         assert_eq!(rate.count(MS * 1000, later), 1);
     }
@@ -257,16 +269,16 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Ask if rate.next(now) == Next::Now => {
-                        rate.go_ahead();
+                        rate.go_ahead(1);
                         ahead += 1;
                     }
                     Step::Start if ahead > 0 => {
-                        rate.start(now);
+                        rate.start(now, 1);
                         ahead -= 1;
                         started.push(now);
                     }
                     Step::TurnBack if ahead > 0 => {
-                        rate.turn_back();
+                        rate.turn_back(1);
                         ahead -= 1;
                     }
                     Step::Pass(ms) => now += MS * ms as u32,

@@ -55,6 +55,11 @@ const SHUT: u32 = 1 << 31;
 /// who might as well wait in JavaScript.
 const FULL: u32 = 1 << 30;
 
+/// How many starts fit into an allowance.
+const STARTS_BITS: u32 = 16;
+/// More are allowed next time.
+pub const MOST_STARTS: u32 = (1 << STARTS_BITS) - 1;
+
 /// Whose a slot is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
@@ -325,6 +330,17 @@ impl Shelf {
         self.read.store(read, Release);
     }
 
+    /// Lets JavaScript begin so many at any time, beside those that it was allowed and has begun.
+    pub fn allow(&self, starts: u32) {
+        let stamp = (self.allowance.load(Relaxed) >> STARTS_BITS).wrapping_add(1);
+        self.allowance.store(stamp << STARTS_BITS | starts.min(MOST_STARTS), Release);
+    }
+
+    /// Takes back what is left of the allowance.
+    pub fn disallow(&self) -> u32 {
+        self.allowance.fetch_and(!MOST_STARTS, AcqRel) & MOST_STARTS
+    }
+
     // ---- JavaScript's side, as lib/shelf.js does it -----------------------------------------
 
     /// 1 → 2: the generation of the hold. `None`: not on the shelf, or it is shut.
@@ -351,6 +367,13 @@ impl Shelf {
     pub fn count_taken(&self, slot: u32) {
         self.uses[slot as usize].fetch_add(1, AcqRel);
         self.taken.fetch_add(1, AcqRel);
+    }
+
+    /// Takes one start off the allowance. `false`: there is none.
+    pub fn begin(&self) -> bool {
+        let seen = self.allowance.load(Acquire);
+        seen & MOST_STARTS > 0
+            && self.allowance.compare_exchange(seen, seen - 1, AcqRel, Relaxed).is_ok()
     }
 
     /// One more waits, or `-1`: one fewer. Says whether it may: the shelf is full.

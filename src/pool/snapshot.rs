@@ -11,7 +11,7 @@ use crate::fault::Fault;
 impl<F: Face> Engine<F> {
     /// Totals.
     pub fn counters(&self) -> Counters {
-        self.core().tally.counters.clone()
+        self.core().counters()
     }
 
     /// How many slots are what, now.
@@ -52,7 +52,7 @@ impl<F: Face> Engine<F> {
         let fields = stats.as_object_mut().expect("gauges are an object");
         fields.insert("min".into(), json!(core.settings.min_slots));
         fields.insert("max".into(), json!(core.settings.max_slots));
-        core.tally.add_to(fields);
+        core.tally().add_to(fields);
         let endpoints: Vec<Value> = core
             .endpoints
             .iter()

@@ -25,7 +25,8 @@ impl Default for Durations {
 impl Durations {
     /// One more case.
     pub fn note(&mut self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX / 2);
+        // Half a million years fit.
+        let micros = took.as_micros() as u64;
         // Fails only where no room for the value can be had; then a figure is missing.
         let _ = self.0.record(micros);
     }
@@ -34,6 +35,11 @@ impl Durations {
     pub fn note_times(&mut self, ms: f64, times: u32) {
         let micros = (ms * 1e3).clamp(0.0, 1e15) as u64;
         let _ = self.0.record_n(micros, u64::from(times));
+    }
+
+    fn add(&mut self, other: &Durations) {
+        // Fails only where no room can be had, as above.
+        let _ = self.0.add(&other.0);
     }
 
     /// How many cases there were.
@@ -73,6 +79,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Adds what was counted and timed elsewhere.
+    pub(super) fn add(&mut self, other: &Tally) {
+        self.counters.add(&other.counters);
+        self.wait.add(&other.wait);
+        self.used.add(&other.used);
+        self.connect.add(&other.connect);
+        self.command.add(&other.command);
+    }
+
     pub(super) fn add_to(&self, fields: &mut Map<String, Value>) {
         if let Value::Object(counters) = self.counters.to_json() {
             fields.extend(counters);
@@ -124,6 +139,29 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Adds what was counted elsewhere.
+    pub(super) fn add(&mut self, other: &Counters) {
+        self.acquired += other.acquired;
+        self.released += other.released;
+        self.created += other.created;
+        self.connect_failures += other.connect_failures;
+        self.timeouts += other.timeouts;
+        self.aborted += other.aborted;
+        self.commands += other.commands;
+        self.command_errors += other.command_errors;
+        self.health_checks += other.health_checks;
+        self.health_check_failures += other.health_check_failures;
+        self.dropped += other.dropped;
+        self.leaks += other.leaks;
+        self.reclaimed += other.reclaimed;
+        self.hook_failures += other.hook_failures;
+        self.desyncs += other.desyncs;
+        self.races += other.races;
+        for (mine, others) in self.closed.iter_mut().zip(other.closed) {
+            *mine += others;
+        }
+    }
+
     pub(super) fn closed(&mut self, reason: Reason) {
         self.closed[reason as usize] += 1;
     }

@@ -38,7 +38,7 @@ const STATE_BITS: u32 = 3;
 const STATE_MASK: u32 = (1 << STATE_BITS) - 1;
 
 /// Proof of a claim: this slot, this time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The slot's index, below [`MAX_SLOTS`].
     pub slot: u32,
@@ -114,6 +114,7 @@ impl SlotTable {
     }
 
     /// Moves a slot along one arrow, if it is still `from` and (when given) of `generation`.
+    #[inline(always)]
     fn change(
         &self,
         slot: u32,
@@ -267,9 +268,9 @@ impl SlotTable {
         })
     }
 
-    /// How many are idle, as far as the bits say.
-    pub fn idle_count(&self) -> u32 {
-        (0..BITMAP).map(|word| self.bitmap(word).load(Acquire).count_ones()).sum()
+    /// Whether any of the first so many is idle, as far as the bits say.
+    pub fn has_idle(&self, slots: usize) -> bool {
+        (0..slots.div_ceil(32)).any(|word| self.bitmap(word).load(Acquire) != 0)
     }
 
     /// The slot counts as changed, though its word may not have.

@@ -231,4 +231,4 @@ function percentileChart(rows, labels) {
   return svg(labels, lines.join('') + dots.join('') + axis)
 }
 
-module.exports = { barChart, escaped, figure, lineChart, percentileChart, stackChart, ticks }
+module.exports = { barChart, escaped, figure, lineChart, percentileChart, stackChart, svg, ticks }

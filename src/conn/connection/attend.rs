@@ -7,8 +7,9 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, trace, warn};
 
 use super::{Connection, Ending, Outcome, Phase, Reply};
+use crate::conn::body::Body;
 use crate::conn::dial::dial;
-use crate::conn::stream::Stream;
+use crate::conn::stream::{More, Stream};
 use crate::fault::{Cause, Code, Fault};
 use crate::wire::Framer;
 
@@ -83,11 +84,10 @@ impl Connection {
             buffer: Vec::new(),
             framer: Framer::new(self.dialect.framing, self.target.max_reply_bytes),
         };
+        // What the line asks of this task. It changes only with a wake-up, so a task that has read a reply
+        // need not wait for the thread that is writing the next command just then.
+        let (mut unwritten, mut drain_until) = self.line().asks();
         let ending = loop {
-            let (unwritten, drain_until) = {
-                let line = self.line();
-                (line.written < line.request.len(), line.drain_until)
-            };
             tokio::select! {
                 ready = stream.readable() => {
                     let next = match ready {
@@ -101,12 +101,13 @@ impl Connection {
                     }
                 }
                 _ = stream.writable(), if unwritten => {
-                    let failed = self.line().push().is_err();
-                    if failed {
+                    let mut line = self.line();
+                    if line.push().is_err() {
                         stream.shutdown();
                     }
+                    (unwritten, drain_until) = line.asks();
                 }
-                () = self.wake.notified() => {}
+                () = self.wake.notified() => (unwritten, drain_until) = self.line().asks(),
                 () = sleep_until(drain_until.unwrap_or_else(Instant::now)), if drain_until.is_some() => {
                     debug!("gave up draining");
                     self.line().end();
@@ -136,12 +137,15 @@ impl Connection {
             if reader.buffer.capacity() - reader.buffer.len() < READ_MIN / 2 {
                 reader.buffer.reserve(reader.buffer.capacity().clamp(READ_MIN, READ_MAX));
             }
-            match stream.try_read(&mut reader.buffer) {
-                Ok(0) => return Some(self.end_of_stream()),
-                Ok(count) => {
+            match stream.try_drain(&mut reader.buffer) {
+                Ok((0, _)) => return Some(self.end_of_stream()),
+                Ok((count, more)) => {
                     trace!(bytes = count, "read");
                     if let Some(next) = self.take(stream, reader, count) {
                         return Some(next);
+                    }
+                    if more == More::No {
+                        return None;
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
@@ -164,10 +168,11 @@ impl Connection {
             reader.framer.reset();
             return None;
         }
-        let (phase, exchange, all_written) = {
+        let (phase, exchange, raw, all_written) = {
             let mut line = self.line();
             line.received += count;
-            let seen = (line.phase, line.exchange, line.written >= line.request.len());
+            let all_written = line.written >= line.request.len();
+            let seen = (line.phase, line.exchange, line.raw, all_written);
             if matches!(line.phase, Phase::Quiet | Phase::Opening) {
                 // From here on nothing can be started on it. Whatever was written between this
                 // look and the end would be sent again elsewhere, and run twice.
@@ -205,6 +210,7 @@ impl Connection {
         let surplus = !leftover.iter().all(|byte| self.dialect.framing.is_padding(*byte));
         let stray = surplus.then(|| self.desync(leftover));
         let bytes = reader.pull(frame.start, frame.end);
+        let body = if raw { Body::Bytes(bytes) } else { Body::text(bytes, checked.ascii) };
         // An answer that overtook its own request, or one with more behind it, is still this
         // caller's answer; but the stream is out of step from here on. A per-request connection
         // parts from its stream anyway, and dials another for the next command.
@@ -227,10 +233,7 @@ impl Connection {
             line.phase = if fit { Phase::Quiet } else { Phase::Over };
         }
         if let Some(owner) = self.owner.upgrade() {
-            owner.settled(
-                self,
-                Outcome::Reply(Reply { bytes, ascii: checked.ascii, ok: checked.ok, fit }),
-            );
+            owner.settled(self, Outcome::Reply(Reply { body, ok: checked.ok, fit }));
         }
         if parted {
             return Some(Next::Parted);

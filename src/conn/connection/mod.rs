@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+use super::body::Body;
 use super::stream::Stream;
 use super::target::Target;
 use crate::fault::{Delivered, Fault};
@@ -60,10 +61,8 @@ pub enum Outcome {
 /// One reply document, checked: UTF-8, one JSON object, of the dialect's shape, the right id.
 #[derive(Debug)]
 pub struct Reply {
-    /// The document's bytes, without delimiters.
-    pub bytes: Vec<u8>,
-    /// Whether all of them are ASCII.
-    pub ascii: bool,
+    /// The document, without delimiters.
+    pub body: Body,
     /// Whether the add-on says it succeeded.
     pub ok: bool,
     /// Whether the connection is fit for the next command; if not, [`Owner::ended`] follows.
@@ -110,6 +109,8 @@ struct Line {
     phase: Phase,
     stream: Option<Arc<Stream>>,
     exchange: u64,
+    /// Whether the reply is to be given as it comes.
+    raw: bool,
     request: Vec<u8>,
     written: usize,
     received: usize,
@@ -130,6 +131,11 @@ impl Line {
             (_, 0) => Delivered::Maybe,
             _ => Delivered::Yes,
         }
+    }
+
+    /// Whether something is left to write, and until when an exchange that was cut is read.
+    fn asks(&self) -> (bool, Option<Instant>) {
+        (self.written < self.request.len(), self.drain_until)
     }
 
     /// Writes what the socket takes now.
@@ -197,6 +203,7 @@ impl Connection {
             phase: Phase::Quiet,
             stream,
             exchange: 0,
+            raw: false,
             request: Vec::new(),
             written: 0,
             received: 0,
@@ -245,16 +252,23 @@ impl Connection {
     }
 
     /// Begins an exchange: writes `request` as far as the socket takes it, on this thread.
-    /// `exchange` is the id that the reply must echo, where the dialect has ids.
+    /// `exchange` is the id that the reply must echo, where the dialect has ids; `raw` asks for its bytes
+    /// as they come.
     ///
     /// # Errors
     /// [`NotReady`] when the connection is busy or over. Then no byte was written.
-    pub fn start(self: &Arc<Self>, exchange: u64, request: Vec<u8>) -> Result<(), NotReady> {
+    pub fn start(
+        self: &Arc<Self>,
+        exchange: u64,
+        request: Vec<u8>,
+        raw: bool,
+    ) -> Result<(), NotReady> {
         let mut line = self.line();
         if line.phase != Phase::Quiet {
             return Err(NotReady);
         }
         line.exchange = exchange;
+        line.raw = raw;
         line.request = request;
         line.written = 0;
         line.received = 0;

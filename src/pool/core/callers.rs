@@ -85,6 +85,7 @@ impl<F: Face> Core<F> {
                 }
             }
         }
+        self.limit_wait(key);
         Ok(key)
     }
 
@@ -209,13 +210,13 @@ impl<F: Face> Core<F> {
     pub(super) fn let_go(&mut self, lease: Lease, now: Instant, fx: &mut Effects<F>) {
         self.out_of_hand(lease.slot);
         let slot = &mut self.slots[lease.slot as usize];
-        let (endpoint, held) = (slot.endpoint, now.saturating_duration_since(slot.claimed_at));
+        let endpoint = slot.endpoint;
         if std::mem::take(&mut slot.leaking) {
             self.tell_of(lease.slot, Name::LeakReturned, fx, |slot| Event::LeakReturned {
                 id: slot.id,
                 endpoint,
                 lease,
-                held,
+                held: now.saturating_duration_since(slot.claimed_at),
             });
         }
         self.count_at(endpoint, |counters| counters.released += 1);

@@ -125,7 +125,7 @@ impl<F: Face> Core<F> {
         }
         self.phase = Phase::Closed;
         self.deadlines = Deadlines::default();
-        self.report.closed = self.tally.counters.closed_for(Reason::PoolClosed);
+        self.report.closed = self.counters().closed_for(Reason::PoolClosed);
         self.report.duration =
             self.closing_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.tell(Name::PoolClosed, fx, || Event::PoolClosed);

@@ -127,6 +127,11 @@ impl<F: Face> Core<F> {
         fault.endpoint(&*self.endpoints[slot.endpoint].name).connection(slot.id)
     }
 
+    /// Whether something is to be closed at a quiet endpoint.
+    pub(super) fn has_farewells(&self) -> bool {
+        self.endpoints.iter().any(|endpoint| !endpoint.farewells.is_empty())
+    }
+
     /// Closes what was to be closed at a quiet endpoint, as soon as nothing runs there.
     pub(super) fn say_farewells(&mut self, now: Instant, fx: &mut Effects<F>) {
         for at in 0..self.endpoints.len() {

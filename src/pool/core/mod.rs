@@ -39,7 +39,7 @@ mod upkeep;
 mod vetting;
 mod watchdog;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -187,8 +187,8 @@ pub(super) struct Core<F: Face> {
     pub requests: Slab<Request<F::Job>>,
     pub endpoints: Vec<Endpoint>,
     pub deadlines: Deadlines<Timer>,
-    /// Of the whole pool; each endpoint has its own beside it.
-    pub tally: Tally,
+    /// What happened at no endpoint; everything else is counted where it happened.
+    counters: Counters,
     pub observed: Observed,
     pub(in crate::pool) slots: Vec<Slot<F>>,
     /// Slots that are EMPTY; the lowest index last.
@@ -207,12 +207,16 @@ pub(super) struct Core<F: Face> {
     last_id: u64,
     last_exchange: u64,
     last_order: u64,
+    /// Requests in all lines for a slot.
+    in_lines: usize,
+    /// Jobs of holders that wait for their turn.
+    turns: usize,
     /// [`Timer::Stalled`] is set.
     stalling: bool,
     /// Somebody has used the pool, or its maker is done: it may open what it should keep open.
     begun: bool,
     /// Leases that were lost while held, and why: their holders have not let go yet.
-    lost: HashMap<Lease, Fault>,
+    lost: BTreeMap<Lease, Fault>,
     health: rounds::Rounds<F>,
     last_hook: u64,
     alarms: alerts::Alarms,
@@ -224,6 +228,8 @@ pub(super) struct Core<F: Face> {
     report: CloseReport,
     /// Where JavaScript helps itself, if it does.
     shelving: Option<Box<shelving::Shelving>>,
+    /// Room for effects that was used before.
+    pub spare: Effects<F>,
 }
 
 impl<F: Face> Core<F> {
@@ -238,7 +244,7 @@ impl<F: Face> Core<F> {
                 .map(|(name, habits)| Endpoint::new(name, habits))
                 .collect(),
             deadlines: Deadlines::default(),
-            tally: Tally::default(),
+            counters: Counters::default(),
             observed: Observed::default(),
             slots: Vec::new(),
             empty: Vec::new(),
@@ -251,9 +257,11 @@ impl<F: Face> Core<F> {
             last_id: 0,
             last_exchange: 0,
             last_order: 0,
+            in_lines: 0,
+            turns: 0,
             stalling: false,
             begun: false,
-            lost: HashMap::new(),
+            lost: BTreeMap::new(),
             health: rounds::Rounds::default(),
             last_hook: 0,
             alarms: alerts::Alarms::default(),
@@ -263,6 +271,7 @@ impl<F: Face> Core<F> {
             closing_since: None,
             report: CloseReport::default(),
             shelving: None,
+            spare: Vec::new(),
             settings,
         };
         core.make_slots(now);
@@ -286,33 +295,45 @@ impl<F: Face> Core<F> {
         }
     }
 
-    /// Counts for the pool and for the endpoint it happened at.
-    pub(super) fn count_at(&mut self, endpoint: usize, mut count: impl FnMut(&mut Counters)) {
-        count(&mut self.tally.counters);
+    /// Everything that was counted, wherever it happened.
+    pub(in crate::pool) fn counters(&self) -> Counters {
+        let mut whole = self.counters.clone();
+        for endpoint in &self.endpoints {
+            whole.add(&endpoint.tally.counters);
+        }
+        whole
+    }
+
+    /// The same, and everything that was timed.
+    pub(in crate::pool) fn tally(&self) -> Tally {
+        let mut whole = Tally { counters: self.counters.clone(), ..Tally::default() };
+        for endpoint in &self.endpoints {
+            whole.add(&endpoint.tally);
+        }
+        whole
+    }
+
+    /// Counts what happened at an endpoint.
+    pub(super) fn count_at(&mut self, endpoint: usize, count: impl FnOnce(&mut Counters)) {
         count(&mut self.endpoints[endpoint].tally.counters);
     }
 
-    /// Counts for the pool, and for an endpoint where one is concerned.
-    pub(super) fn count_for(
-        &mut self,
-        endpoint: Option<usize>,
-        mut count: impl FnMut(&mut Counters),
-    ) {
+    /// Counts what may have happened at an endpoint.
+    pub(super) fn count_for(&mut self, endpoint: Option<usize>, count: impl FnOnce(&mut Counters)) {
         match endpoint {
             Some(endpoint) => self.count_at(endpoint, count),
-            None => count(&mut self.tally.counters),
+            None => count(&mut self.counters),
         }
     }
 
-    /// A figure for the pool and for the endpoint it was taken at.
-    pub(super) fn note_at(&mut self, endpoint: usize, mut note: impl FnMut(&mut Tally)) {
-        note(&mut self.tally);
+    /// A figure that was taken at an endpoint.
+    pub(super) fn note_at(&mut self, endpoint: usize, note: impl FnOnce(&mut Tally)) {
         note(&mut self.endpoints[endpoint].tally);
     }
 
     /// A slot was found in a state that no rule allows.
     pub(super) fn race(&mut self) {
-        self.tally.counters.races += 1;
+        self.counters.races += 1;
     }
 
     /// Tells what happened to a slot, if anybody listens.

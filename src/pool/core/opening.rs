@@ -14,7 +14,11 @@ impl<F: Face> Core<F> {
     /// Reserves slots for those who wait and cannot be served by what is open or being opened.
     pub(super) fn open_missing(&mut self, now: Instant, fx: &mut Effects<F>) {
         // Whom the rate holds back, one more slot would not serve.
-        if self.phase != Phase::Ready || !self.may_go_ahead(now) {
+        if self.phase != Phase::Ready || self.waiting() == 0 || !self.may_go_ahead(now) {
+            return;
+        }
+        // All are taken, and there is no other endpoint that could give one up.
+        if self.endpoints.len() == 1 && !self.has_room() {
             return;
         }
         while let Some(endpoint) = self.wants_opening(now) {

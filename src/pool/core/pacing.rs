@@ -16,6 +16,10 @@ impl<F: Face> Core<F> {
     /// Whether the rate lets one more holder go ahead now. If not, and it is known when it will,
     /// that is minded.
     pub(super) fn may_go_ahead(&mut self, now: Instant) -> bool {
+        !self.rate.is_limited() || self.rate_lets_go_ahead(now)
+    }
+
+    fn rate_lets_go_ahead(&mut self, now: Instant) -> bool {
         match self.rate.next(now) {
             Next::Now => true,
             Next::Unknown => false,
@@ -33,10 +37,10 @@ impl<F: Face> Core<F> {
     /// A slot was granted to a holder. Without a limit nobody says when it starts: it does now.
     pub(super) fn goes_ahead(&mut self, at: u32, now: Instant) {
         if self.rate.is_limited() {
-            self.rate.go_ahead();
+            self.rate.go_ahead(1);
             self.slots[at as usize].ahead = true;
-        } else if self.settings.rate.is_some() {
-            self.rate.start(now);
+        } else if self.settings.rate.is_some() && !self.has_shelf() {
+            self.rate.start(now, 1);
         }
     }
 
@@ -46,7 +50,7 @@ impl<F: Face> Core<F> {
             return;
         }
         if std::mem::take(&mut self.slots[lease.slot as usize].ahead) {
-            self.rate.start(now);
+            self.rate.start(now, 1);
             self.serve(now, fx);
         }
     }
@@ -54,7 +58,7 @@ impl<F: Face> Core<F> {
     /// A slot leaves its holder; if that has not started, it never will.
     pub(super) fn turns_back(&mut self, at: u32) {
         if std::mem::take(&mut self.slots[at as usize].ahead) {
-            self.rate.turn_back();
+            self.rate.turn_back(1);
         }
     }
 

@@ -34,10 +34,18 @@ impl<F: Face> Core<F> {
             stamp: None,
             links: Default::default(),
         });
-        let key = RequestKey { index, number };
-        let waits_until = since.checked_add(self.settings.acquire_timeout);
-        self.set_deadline(key, waits_until);
-        key
+        RequestKey { index, number }
+    }
+
+    /// Who was not served at once waits for so long and no longer. Most are, and need no deadline.
+    pub(super) fn limit_wait(&mut self, key: RequestKey) {
+        let request = self.requests.get(key.index).filter(|request| request.number == key.number);
+        if let Some(request) = request
+            && !matches!(request.place, Place::Running(_))
+        {
+            let until = request.queued_at.checked_add(self.settings.acquire_timeout);
+            self.set_deadline(key, until);
+        }
     }
 
     /// The earlier of `at` and the caller's own deadline.
@@ -62,6 +70,7 @@ impl<F: Face> Core<F> {
         let Request { kind, endpoint, .. } = self.requests[key.index];
         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
             .join(&mut self.requests, key.index);
+        self.in_lines += 1;
     }
 
     /// Back to the queue, with what is left of its time to wait; a pool that closes has none.
@@ -95,11 +104,13 @@ impl<F: Face> Core<F> {
                 self.special -= usize::from(self.requests[key.index].is_special());
                 line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                     .leave(&mut self.requests, key.index);
+                self.in_lines -= 1;
             }
             (Place::Turn, Kind::RunHeld(lease)) => {
                 let slot = &mut self.slots[lease.slot as usize];
                 slot.turn = None;
                 self.endpoints[slot.endpoint].turns.leave(&mut self.requests, key.index);
+                self.turns -= 1;
             }
             (Place::Behind, Kind::RunHeld(lease)) => {
                 self.slots[lease.slot as usize].behind.leave(&mut self.requests, key.index);
@@ -172,7 +183,10 @@ impl<F: Face> Core<F> {
     }
 
     pub(in crate::pool) fn waiting(&self) -> usize {
-        self.anywhere.len()
-            + self.endpoints.iter().map(|endpoint| endpoint.lines.len()).sum::<usize>()
+        debug_assert_eq!(self.in_lines, {
+            let named = self.endpoints.iter().map(|endpoint| endpoint.lines.len());
+            self.anywhere.len() + named.sum::<usize>()
+        });
+        self.in_lines
     }
 }

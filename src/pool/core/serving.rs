@@ -24,7 +24,9 @@ use crate::pool::table::Lease;
 impl<F: Face> Core<F> {
     /// Gives out what is there, then opens what is missing.
     pub(super) fn serve(&mut self, now: Instant, fx: &mut Effects<F>) {
-        self.say_farewells(now, fx);
+        if self.has_farewells() {
+            self.say_farewells(now, fx);
+        }
         self.give_out(now, fx);
         self.put_back();
         // First, for those who wait would leave no room for it, however long they wait.
@@ -37,7 +39,9 @@ impl<F: Face> Core<F> {
             self.go_on_reporting(now, fx);
         }
         // Opening may have had to make room first.
-        self.say_farewells(now, fx);
+        if self.has_farewells() {
+            self.say_farewells(now, fx);
+        }
         if self.phase == Phase::Closing {
             self.close_idle(fx);
         }
@@ -58,7 +62,8 @@ impl<F: Face> Core<F> {
     }
 
     pub(super) fn give_out(&mut self, now: Instant, fx: &mut Effects<F>) {
-        while self.may_go_ahead(now)
+        while self.may_serve_anybody()
+            && self.may_go_ahead(now)
             && let Some((index, slot)) = self.pick(now)
         {
             let key = self.key_of(index);
@@ -68,6 +73,7 @@ impl<F: Face> Core<F> {
                     let slot = &mut self.slots[lease.slot as usize];
                     slot.turn = None;
                     self.endpoints[slot.endpoint].turns.leave(&mut self.requests, index);
+                    self.turns -= 1;
                     self.start(key, lease.slot, now, fx);
                 }
                 kind => {
@@ -107,6 +113,7 @@ impl<F: Face> Core<F> {
                         self.special -= usize::from(self.requests[index].is_special());
                         line(&mut self.anywhere, &mut self.endpoints, kind, endpoint)
                             .leave(&mut self.requests, index);
+                        self.in_lines -= 1;
                         self.start(key, slot, now, fx);
                     }
                 }
@@ -114,22 +121,28 @@ impl<F: Face> Core<F> {
         }
     }
 
+    /// Whether somebody waits for its turn, or for a slot and there is one. Mostly nobody does, or
+    /// there is none, and looking for who is next takes longer than this.
+    fn may_serve_anybody(&self) -> bool {
+        let is_free = || self.freed.is_some() || self.table.has_idle(self.slots.len());
+        self.turns > 0 || (self.in_lines > 0 && is_free())
+    }
+
     /// Who is next, and (unless it has its slot already) which slot it gets.
     pub(super) fn pick(&self, now: Instant) -> Option<(usize, u32)> {
         let mut best: Option<(Rank, usize, u32)> = None;
         let mut offer = |line: &Line, slot: u32| {
-            if let Some(rank) = line.rank(&self.requests)
+            if let Some((rank, index)) = line.front(&self.requests)
                 && best.is_none_or(|(first, ..)| rank < first)
-                && let Some(index) = line.first(&self.requests)
             {
                 best = Some((rank, index, slot));
             }
         };
-        let first_run = self.first_run();
         // A holder passes waiting jobs only while a slot is left for them.
         let may_hold = |line: &Line| {
             self.held + 1 < self.settings.max_slots as usize
-                || first_run
+                || self
+                    .first_run()
                     .is_none_or(|run| line.rank(&self.requests).is_some_and(|hold| hold < run))
         };
         let mut for_run = TwoChoices::default();
@@ -145,7 +158,7 @@ impl<F: Face> Core<F> {
             let Some(idle) = self.idle_at(at) else {
                 continue;
             };
-            if may_hold(&endpoint.lines.holds) {
+            if !endpoint.lines.holds.is_empty() && may_hold(&endpoint.lines.holds) {
                 offer(&endpoint.lines.holds, idle);
             }
             if !self.anywhere.holds.is_empty() {
@@ -289,11 +302,17 @@ impl<F: Face> Core<F> {
     fn pass_others(&mut self, at: usize, served: usize) {
         let Endpoint { lines, turns, .. } = &mut self.endpoints[at];
         let anywhere = &mut self.anywhere;
-        for line in
-            [&mut lines.holds, &mut lines.runs, turns, &mut anywhere.holds, &mut anywhere.runs]
-        {
-            line.pass(&self.requests, served);
-        }
+        let priority = self.requests[served].priority;
+        let pass = |line: &mut Line| {
+            if line.has_below(priority) {
+                line.pass(&self.requests, served);
+            }
+        };
+        pass(&mut lines.holds);
+        pass(&mut lines.runs);
+        pass(turns);
+        pass(&mut anywhere.holds);
+        pass(&mut anywhere.runs);
     }
 
     pub(super) fn grant(
@@ -357,5 +376,6 @@ impl<F: Face> Core<F> {
         let slot = &mut self.slots[at as usize];
         slot.turn = Some(key.index);
         self.endpoints[slot.endpoint].turns.join(&mut self.requests, key.index);
+        self.turns += 1;
     }
 }

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Core, Phase, Timer};
+use super::{Core, Effects, Phase, Timer};
 use crate::pool::atomics::SHELF_WORDS;
 use crate::pool::event::Name;
 use crate::pool::face::Face;
-use crate::pool::shelf::{Counts, Note, Noted, SHELF_SLOTS, SLOTS_PER_WORD, Shelf, Spot, Spots};
+use crate::pool::shelf::{
+    Counts, MOST_STARTS, Note, Noted, SHELF_SLOTS, SLOTS_PER_WORD, Shelf, Spot, Spots,
+};
 use crate::pool::state::State;
 use crate::pool::table::Lease;
 
@@ -65,8 +67,6 @@ impl<F: Face> Core<F> {
             || settings.leak_threshold.is_some()
             || settings.hooks.on_release
             || settings.codel.is_some()
-            || self.rate.is_limited()
-            || settings.rate.is_some()
             || settings.idle_timeout.is_some_and(|limit| limit <= LOOK_AHEAD * self.look_interval())
             || settings.vet_after.is_some_and(|trusted| trusted < TRUST)
         {
@@ -86,6 +86,11 @@ impl<F: Face> Core<F> {
         Some(shelf)
     }
 
+    /// Whether JavaScript helps itself here.
+    pub(super) fn has_shelf(&self) -> bool {
+        self.shelving.is_some()
+    }
+
     /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
     pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
         let Some(mut shelving) = self.shelving.take() else { return };
@@ -96,17 +101,21 @@ impl<F: Face> Core<F> {
         if counts != shelving.counts {
             self.count_holds(&mut shelving, counts, now);
         }
-        shelving.shelf.read_notes(|note| self.take_note(note));
+        let shelf = shelving.shelf.clone();
+        shelf.read_notes(|note| self.take_note(note, shelving.instant(note.ms, now)));
         self.shelving = Some(shelving);
     }
 
     fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) {
-        let mut spots = [Spots::default(); SHELF_WORDS];
-        for (word, spots) in spots.iter_mut().enumerate().take(self.shelf_words()) {
-            *spots = shelving.shelf.shut(word);
+        let words = self.shelf_words();
+        let shown = shelving.shown;
+        for word in 0..words {
+            shelving.shown[word] = shelving.shelf.shut(word);
         }
-        let shown = std::mem::replace(&mut shelving.shown, spots);
-        for (word, (before, after)) in shown.into_iter().zip(spots).enumerate() {
+        // What it has begun of it goes on counting as about to start, until it says that it has.
+        self.rate.turn_back(shelving.shelf.disallow() as usize);
+        for (word, before) in shown.into_iter().enumerate().take(words) {
+            let after = shelving.shown[word];
             for n in before.changed(after) {
                 let at = word as u32 * SLOTS_PER_WORD + n;
                 match (before.get(n), after.get(n)) {
@@ -189,11 +198,11 @@ impl<F: Face> Core<F> {
         }
     }
 
-    fn take_note(&mut self, Note { what, ms, times }: Note) {
+    fn take_note(&mut self, Note { what, ms, times }: Note, at: Instant) {
         match what {
             Noted::Wait => self.note_at(0, |tally| tally.wait.note_times(ms, times)),
             Noted::Use => self.note_at(0, |tally| tally.used.note_times(ms, times)),
-            Noted::Start => {}
+            Noted::Start => self.rate.start(at, times as usize),
         }
     }
 
@@ -208,8 +217,19 @@ impl<F: Face> Core<F> {
 
     /// A holder has its slot in hand already, and JavaScript's thread is inside a call to the engine.
     pub(in crate::pool) fn in_hand(&mut self, lease: Lease) {
-        self.slots[lease.slot as usize].in_hand = true;
-        self.table.touch(lease.slot);
+        if self.shelving.is_some() {
+            let slot = &mut self.slots[lease.slot as usize];
+            slot.in_hand = true;
+            // It says itself when that starts, or that it never will.
+            slot.ahead = false;
+            self.table.touch(lease.slot);
+        }
+    }
+
+    /// What JavaScript was allowed to start, and has begun, will never start.
+    pub(in crate::pool) fn turn_back(&mut self, now: Instant, fx: &mut Effects<F>) {
+        self.rate.turn_back(1);
+        self.serve(now, fx);
     }
 
     /// A holder lets go by way of the engine.
@@ -252,6 +272,11 @@ impl<F: Face> Core<F> {
                 shelving.shown[word] = shelving.shown[word].with(n, spot);
             }
         }
+        if self.rate.is_limited() {
+            let starts = self.rate.room(now).min(MOST_STARTS as usize);
+            self.rate.go_ahead(starts);
+            shelving.shelf.allow(starts as u32);
+        }
         let is_full = self.is_exhausted();
         for word in (0..words).rev() {
             shelving.shelf.lay_out(word, shelving.shown[word], is_full);
@@ -268,7 +293,9 @@ impl<F: Face> Core<F> {
 
     /// Whether nothing is idle and nothing more can be opened, and nobody wants to hear of those who wait.
     fn is_exhausted(&self) -> bool {
-        !self.has_room() && self.table.idle_count() == 0 && !self.observed.has(Name::Alert)
+        !self.has_room()
+            && !self.table.has_idle(self.slots.len())
+            && !self.observed.has(Name::Alert)
     }
 
     /// How many wait in JavaScript.

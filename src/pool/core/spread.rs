@@ -115,6 +115,10 @@ impl<F: Face> Core<F> {
     /// has not been asked for a while, what is known fades, or one long job would keep callers away
     /// for ever (as in the Peak EWMA balancer of Twitter's Finagle).
     pub(super) fn cost(&self, at: usize, kind: Kind, now: Instant) -> f64 {
+        if self.endpoints.len() == 1 {
+            // There is nothing to compare it with.
+            return 0.0;
+        }
         if self.is_down(at) {
             return f64::INFINITY;
         }

@@ -59,6 +59,7 @@ impl<F: Face> Core<F> {
 
     /// Whether it is too old to be used. At the minimum it stays until another has taken its place,
     /// if there is room for one.
+    #[inline]
     pub(super) fn is_expired(&self, at: u32, now: Instant) -> bool {
         self.slots[at as usize].expires_at.is_some_and(|expires| expires <= now)
             && (self.may_spare(at) || !self.has_room())

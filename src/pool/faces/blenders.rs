@@ -144,7 +144,7 @@ impl Face for Blenders {
             return Start::Refused(too_large(bytes.len(), limit));
         }
         debug!(connection = resource.id(), endpoint = %resource.target().name, command = %command.kind, bytes = bytes.len(), "command");
-        match resource.start(exchange, bytes) {
+        match resource.start(exchange, bytes, command.raw) {
             Ok(()) => Start::Started,
             Err(_) => Start::NotReady,
         }
@@ -156,7 +156,7 @@ impl Face for Blenders {
             let message = format!("{} has no command that only asks", dialect.name);
             return Start::Refused(Fault::new(Code::InvalidCommand, message));
         };
-        match resource.start(exchange, ping) {
+        match resource.start(exchange, ping, false) {
             Ok(()) => Start::Started,
             Err(_) => Start::NotReady,
         }
@@ -237,8 +237,7 @@ impl Owner for Engine<Blenders> {
         match outcome {
             Outcome::Reply(reply) => {
                 self.finished(slot, id, !reply.ok, reply.fit, |call| {
-                    let raw = matches!(&call.want, Want::Command(command) if command.raw);
-                    self.face().sink.reply(call.ticket, reply, connection.dialect(), raw);
+                    self.face().sink.reply(call.ticket, reply, connection.dialect());
                 });
             }
             Outcome::Failed(fault) => {

@@ -59,6 +59,11 @@ impl Limiter {
         self.engine.started(lease);
     }
 
+    /// One that was let go ahead, and is in hand, will never start.
+    pub fn turn_back(&self) {
+        self.engine.turn_back();
+    }
+
     /// Refuses all who wait with `reason`; what runs goes on.
     pub fn turn_away(&self, reason: &str) {
         self.engine.turn_away(Fault::new(Code::Cleared, reason));

@@ -1,0 +1,169 @@
+// @ts-check
+'use strict'
+// What came of a scenario: for everyone and each size the figures, ours in parts of the fastest peer's, and whether
+// what is to be reached was reached.
+
+const { reachesOf, sideOf } = require('../scenarios')
+const { figureOf, growthOf, ratioOf } = require('./statistics')
+
+/** @typedef {import('../scenarios').Scenario} Scenario */
+/** @typedef {import('../scenarios').Reach} Reach */
+/** @typedef {import('./alternate').Series} Series */
+/** @typedef {import('./statistics').Figure} Figure */
+/** @typedef {import('./statistics').Ratio} Ratio */
+
+/**
+ * @typedef {Figure & { versus?: Ratio & { peer: string } }} Compared `versus`: only of ours
+ * @typedef {{ size: number, measures: Record<string, Compared> }} AtSize
+ * @typedef {object} Entrant
+ * @property {string} name
+ * @property {'ours' | 'peer' | 'reference'} side
+ * @property {number | null} growth the exponent, of the figure over the size
+ * @property {AtSize[]} sizes
+ *
+ * @typedef {object} Verdict
+ * @property {string} measure
+ * @property {number | null} size null: over all sizes
+ * @property {'ratio' | 'atMost' | 'atLeast' | 'growth'} kind
+ * @property {number} limit
+ * @property {number | null} got null: nothing to compare with
+ * @property {boolean | null} reached
+ * @property {number | null} ours what was measured
+ * @property {{ name: string, value: number } | null} peer who was compared with, and what that measured
+ *
+ * @typedef {object} Row
+ * @property {number} number
+ * @property {string} title
+ * @property {string} sides
+ * @property {string} label
+ * @property {number[]} sizes
+ * @property {Record<string, { title: string, unit: string, better: 'less' | 'more' }>} measures the figure first
+ * @property {Entrant[]} entrants
+ * @property {Verdict[]} verdicts of the first of ours
+ * @property {number} tookMs
+ */
+
+/** @param {Scenario} scenario @param {Series[]} all @param {number} tookMs @returns {Row} */
+function rowOf(scenario, all, tookMs) {
+  const { number, title, sides, label, sizes } = scenario
+  const measures = measuresOf(scenario)
+  const entrants = scenario.contestants.map((contestant) => {
+    const own = all.filter((series) => series.contestant === contestant.name)
+    const each = own.map(({ size, rounds }) => ({ size, measures: figuresOf(rounds) }))
+    const points = each.map((at) => ({ size: at.size, value: at.measures.value.median }))
+    const growth = growthOf(points)
+    return { name: contestant.name, side: sideOf(contestant), growth, sizes: each }
+  })
+  compare(entrants, measures)
+  const verdicts = reachesOf(scenario).flatMap((reach) => verdictsOf(reach, entrants))
+  return { number, title, sides, label, sizes, measures, entrants, verdicts, tookMs }
+}
+
+/** @param {Scenario} scenario @returns {Row['measures']} */
+function measuresOf({ title, unit, better, measures = {} }) {
+  const all = Object.entries({ value: { title, unit, better }, ...measures })
+  return Object.fromEntries(
+    all.map(([name, one]) => [name, { ...one, better: one.better ?? 'less' }]),
+  )
+}
+
+/** @param {Series['rounds']} rounds @returns {Record<string, Compared>} */
+function figuresOf(rounds) {
+  const names = Object.keys(rounds[0])
+  return Object.fromEntries(names.map((name) => [name, figureOf(rounds.map((one) => one[name]))]))
+}
+
+/**
+ * Gives each figure of ours its ratio to that peer's who is best at it there.
+ * @param {Entrant[]} entrants
+ * @param {Row['measures']} measures
+ */
+function compare(entrants, measures) {
+  for (const { side, sizes } of entrants) {
+    if (side !== 'ours') continue
+    for (const at of sizes) {
+      for (const [name, figure] of Object.entries(at.measures)) {
+        const best = bestPeer(entrants, at.size, name, measures[name].better)
+        if (best === null) continue
+        figure.versus = { peer: best.name, ...ratioOf(figure, best.figure) }
+      }
+    }
+  }
+}
+
+/**
+ * @param {Entrant[]} entrants
+ * @param {number} size
+ * @param {string} measure
+ * @param {'less' | 'more'} better
+ * @returns {{ name: string, figure: Figure } | null}
+ */
+function bestPeer(entrants, size, measure, better) {
+  const sign = better === 'less' ? 1 : -1
+  const peers = entrants.flatMap(({ name, side, sizes }) => {
+    const figure = sizes.find((at) => at.size === size)?.measures[measure]
+    return side === 'peer' && figure !== undefined ? [{ name, figure }] : []
+  })
+  peers.sort((a, b) => sign * (a.figure.median - b.figure.median))
+  return peers[0] ?? null
+}
+
+/** @param {Reach} reach @param {Entrant[]} entrants @returns {Verdict[]} */
+function verdictsOf(reach, entrants) {
+  const { measure = 'value', growth, sizes } = reach
+  const ours = entrants[0]
+  if (growth !== undefined) {
+    const got = ours.growth
+    const reached = got === null ? null : got <= growth
+    return [
+      { measure, size: null, kind: 'growth', limit: growth, got, reached, ours: null, peer: null },
+    ]
+  }
+  const asked = ours.sizes.filter(({ size }) => sizes === undefined || sizes.includes(size))
+  return asked.map(({ size }) => verdictAt(size, reach, entrants))
+}
+
+/** @param {number} size @param {Reach} reach @param {Entrant[]} entrants @returns {Verdict} */
+function verdictAt(size, { measure = 'value', ratio, versus, atMost, atLeast }, entrants) {
+  const [ours, ...others] = entrants
+  const figure = figureAt(ours, size, measure)
+  const name = versus ?? figure?.versus?.peer
+  const peer = others.find((one) => one.name === name)
+  const theirs = peer === undefined ? null : figureAt(peer, size, measure)
+  const value = figure?.median ?? null
+  const common = {
+    measure,
+    size,
+    ours: value,
+    peer: theirs === null ? null : { name: String(name), value: theirs.median },
+  }
+  if (ratio !== undefined) {
+    const got = figure === null || theirs === null ? null : ratioOf(figure, theirs).ratio
+    return {
+      ...common,
+      kind: 'ratio',
+      limit: ratio,
+      got,
+      reached: got === null ? null : got <= ratio,
+    }
+  }
+  if (atMost !== undefined) {
+    const reached = value === null ? null : value <= atMost
+    return { ...common, kind: 'atMost', limit: atMost, got: value, reached }
+  }
+  const limit = atLeast ?? Number.NaN
+  return {
+    ...common,
+    kind: 'atLeast',
+    limit,
+    got: value,
+    reached: value === null ? null : value >= limit,
+  }
+}
+
+/** @param {Entrant} entrant @param {number} size @param {string} measure @returns {Compared | null} */
+function figureAt({ sizes }, size, measure) {
+  return sizes.find((at) => at.size === size)?.measures[measure] ?? null
+}
+
+module.exports = { rowOf }
