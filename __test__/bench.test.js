@@ -79,6 +79,7 @@ const resultOf = (rows) => ({
     load: { before: 0.5, after: 1.5 },
   },
   rows,
+  missing: [{ number: 97, title: 'a third', why: 'no <cargo>' }],
   broken: [{ number: 98, title: 'another', error: 'Error: <nobody> there' }],
 })
 
@@ -217,6 +218,39 @@ test.each([
   expect(rowOfTrial({ reach }).verdicts[0]).toMatchObject(verdict)
 })
 
+test('with no limit it is shown beside whom it is to be compared with, and not judged', () => {
+  const among = { title: 'of the slow', peers: ['slow'] }
+  const row = rowOfTrial({ reach: [{ ratio: 0.6 }, { among }, {}], sizes: [10] })
+  expect(row.verdicts).toMatchObject([
+    { reached: true, peer: { name: 'quick' } },
+    { kind: 'ratio', limit: null, reached: null, got: 120 / 900, peer: { name: 'slow' } },
+    { kind: 'figure', limit: null, reached: null, got: 120 },
+  ])
+  const [, , beside, alone] = summary([row])
+  expect(beside.slice(1, 2).concat(beside.slice(-3))).toEqual([
+    'a <trial>, of the slow',
+    '–',
+    '0.133 ×',
+    '–',
+  ])
+  expect(alone.slice(-3)).toEqual(['–', '120 ns', '–'])
+  expect(pageOf(resultOf([row]))).not.toMatch(/NaN|undefined|null/)
+})
+
+test('what is only told aside is compared with nobody, and not drawn', () => {
+  const rounds = (value, width) => ({ make: () => ({ round: () => ({ value, width }) }) })
+  const row = rowOfTrial({
+    sizes: [10],
+    measures: { width: { title: 'the width', unit: 'percent', aside: true } },
+    contestants: trialists(rounds(1, 5), rounds(2, 7), rounds(3, 9)),
+  })
+  expect(row.entrants[0].sizes[0].measures.value.versus).toBeDefined()
+  expect(row.entrants[0].sizes[0].measures.width.versus).toBeUndefined()
+  const page = pageOf(resultOf([row]))
+  expect(page).not.toContain('<h3>the width')
+  expect(page).toContain('<th>the width</th>')
+})
+
 test('measures beside the figure have names, units and comparisons of their own', () => {
   const row = rowOfTrial({
     measures: { p99: { title: 'p99', unit: 'us' } },
@@ -272,7 +306,8 @@ test('the page tells all, runs no script, loads nothing and takes no text for ma
   expect(page).toContain('Both do the same &amp; nothing.')
   expect(page).toContain('Error: &lt;nobody&gt; there')
   expect(page).toContain('Growth with slots')
-  expect(page).toContain('Of 5 aims 3 were reached in this run. 1 could not be measured.')
+  expect(page).toContain('Of 5 aims 3 were reached in this run. 2 could not be measured.')
+  expect(page).toContain('It cannot be measured here: no &lt;cargo&gt;')
   expect(page).not.toMatch(/<script|<link|src=|url\(|NaN|undefined|<trial>/)
 })
 

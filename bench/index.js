@@ -11,6 +11,7 @@ const { pageOf } = require('./report')
 const { alternate } = require('./run/alternate')
 const { load, machine } = require('./run/machine')
 const { writeDocs } = require('./run/docs')
+const { Unmeasurable } = require('./run/unmeasurable')
 const { rowOf } = require('./run/row')
 const { aligned, rowTable, summary } = require('./run/table')
 const { scenarios } = require('./scenarios')
@@ -24,6 +25,7 @@ const { scenarios } = require('./scenarios')
  * @property {boolean} full
  * @property {import('./run/machine').Machine & { load: { before: number, after: number } }} machine
  * @property {import('./run/row').Row[]} rows
+ * @property {{ number: number, title: string, why: string }[]} missing what this machine has not what it takes for
  * @property {{ number: number, title: string, error: string }[]} broken
  */
 
@@ -56,6 +58,7 @@ async function measure(rows, full) {
     full,
     machine: { ...machine(), load: { before, after: 0 } },
     rows: [],
+    missing: [],
     broken: [],
   }
   for (const scenario of rows) {
@@ -65,6 +68,11 @@ async function measure(rows, full) {
       result.rows.push(row)
       say(`${rowTable(row)}\n`)
     } catch (error) {
+      if (error instanceof Unmeasurable) {
+        result.missing.push({ number, title, why: error.message })
+        say(`${number}. ${title} cannot be measured here: ${error.message}\n`)
+        continue
+      }
       const told = inspect(error)
       result.broken.push({ number, title, error: told })
       say(`${number}. ${title} broke: ${told}\n`)
@@ -77,13 +85,15 @@ async function measure(rows, full) {
 
 /** @param {Scenario} scenario @param {boolean} full */
 async function play(scenario, full) {
+  const { number, title } = scenario
+  await scenario.prepare?.((text) => say(`${number}. ${title}: ${text}`))
   const begun = performance.now()
   const note = (/** @type {string} */ text) => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
   }
   try {
     const all = await alternate(scenario, { full }, (size, round) => {
-      note(`${scenario.number}. ${scenario.title}: ${size} ${scenario.label}, round ${round}`)
+      note(`${number}. ${title}: ${size} ${scenario.label}, round ${round}`)
     })
     return rowOf(scenario, all, performance.now() - begun)
   } finally {

@@ -1,14 +1,16 @@
-'use strict'
 // @ts-check
+'use strict'
 // What the Rust core costs, in instructions: unlike times they are the same on a busy machine.
 // `node bench/cost [file.json]`. Counts nothing where there is no valgrind, and says so.
 
-const { spawnSync } = require('node:child_process')
+const { execFile } = require('node:child_process')
 const fs = require('node:fs')
-const path = require('node:path')
+const { promisify } = require('node:util')
+const { built } = require('../run/cargo')
+const { Unmeasurable } = require('../run/unmeasurable')
 
-const CRATE = path.join(__dirname, '..', 'rust')
-const PROGRAM = path.join(CRATE, 'target', 'release', 'cost')
+const run = promisify(execFile)
+
 // What both have in common, such as starting, cancels out.
 const FEW = 2_000
 const MANY = 12_000
@@ -21,54 +23,50 @@ const SCENES = {
   command: 'a command and its reply over a socket, encoding and checking included',
 }
 
-/** @param {string} program @param {string[]} given @param {import('node:child_process').SpawnSyncOptions} [options] */
-function run(program, given, options) {
-  const { status, error, stderr } = spawnSync(program, given, { ...options, encoding: 'utf8' })
-  if (error || status !== 0) {
-    throw new Error(`${program} ${given.join(' ')} failed: ${error?.message ?? stderr}`)
+/** @typedef {keyof typeof SCENES} Scene */
+
+/** The path of what is counted; an `Unmeasurable` where it cannot be counted or built. */
+async function program() {
+  try {
+    await run('valgrind', ['--version'])
+  } catch (cause) {
+    throw new Unmeasurable('valgrind is not installed.', { cause })
   }
-  return stderr
+  return await built('cost', ['build', '--release', '--bin', 'cost'])
 }
 
-/** @param {string} scene @param {number} rounds */
-function instructions(scene, rounds) {
-  const said = run('valgrind', [
-    '--tool=callgrind',
-    '--callgrind-out-file=/dev/null',
-    PROGRAM,
-    scene,
-    String(rounds),
-  ])
-  const collected = /Collected : (\d+)/.exec(said)
-  if (!collected) throw new Error(`callgrind did not say what it counted:\n${said}`)
-  return Number(collected[1])
+/** @param {string} path @param {Scene} scene @param {number} rounds */
+async function collected(path, scene, rounds) {
+  const valgrind = ['--tool=callgrind', '--callgrind-out-file=/dev/null']
+  const { stderr } = await run('valgrind', [...valgrind, path, scene, String(rounds)])
+  const found = /Collected : (\d+)/.exec(stderr)
+  if (!found) throw new Error(`callgrind did not say what it counted:\n${stderr}`)
+  return Number(found[1])
 }
 
-/** Instructions for one round of each scene; null without valgrind. */
-function cost() {
-  if (spawnSync('valgrind', ['--version']).error) return null
-  run('cargo', ['build', '--release', '--bin', 'cost'], { cwd: CRATE })
-  return Object.fromEntries(
-    Object.keys(SCENES).map((scene) => [
-      scene,
-      Math.round((instructions(scene, MANY) - instructions(scene, FEW)) / (MANY - FEW)),
-    ]),
-  )
+/** Of one round. @param {string} path that of the program @param {Scene} scene */
+async function instructions(path, scene) {
+  const [many, few] = [await collected(path, scene, MANY), await collected(path, scene, FEW)]
+  return Math.round((many - few) / (MANY - FEW))
 }
 
-function main() {
-  const counted = cost()
-  if (!counted) {
-    console.log('valgrind is not installed: no instructions were counted')
-    return
-  }
+/** @param {string | undefined} file */
+async function main(file) {
+  const path = await program()
+  /** @type {Record<string, number>} */
+  const counted = {}
   for (const [scene, what] of Object.entries(SCENES)) {
+    counted[scene] = await instructions(path, /** @type {Scene} */ (scene))
     console.log(`${String(counted[scene]).padStart(7)} instructions: ${what}`)
   }
-  const [file] = process.argv.slice(2)
   if (file) fs.writeFileSync(file, `${JSON.stringify(counted, null, 2)}\n`)
 }
 
-if (require.main === module) main()
+if (require.main === module) {
+  main(process.argv[2]).catch((error) => {
+    if (!(error instanceof Unmeasurable)) throw error
+    console.log(`No instructions were counted: ${error.message}`)
+  })
+}
 
-module.exports = { cost, SCENES }
+module.exports = { SCENES, instructions, program }

@@ -59,7 +59,10 @@ function groupsOf({ entrants, sizes, label, verdicts }, measure) {
     })
     const verdict = verdicts.find((one) => one.measure === measure && one.size === size)
     const whole = verdict?.kind === 'ratio' ? (verdict.peer?.value ?? null) : 1
-    const limit = verdict === undefined || whole === null ? null : verdict.limit * whole
+    const limit =
+      verdict === undefined || verdict.limit === null || whole === null
+        ? null
+        : verdict.limit * whole
     return { title: `${digits(size)} ${label}`, bars, limit }
   })
 }

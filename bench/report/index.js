@@ -12,7 +12,7 @@ const { OWN_STYLE } = require('./style')
 
 /** @param {Result} result @returns {string} */
 function pageOf(result) {
-  const { rows, broken } = result
+  const { rows, missing, broken } = result
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -33,6 +33,7 @@ ${facts(result)}
 ${overview(rows)}
 </section>
 ${rows.map(rowSection).join('\n')}
+${missing.map(missingSection).join('\n')}
 ${broken.map(brokenSection).join('\n')}
 <footer>
 <p>Every figure is the median of its rounds; in brackets, and as a thin line on each bar, where the rounds lie from the
@@ -47,11 +48,12 @@ of the one before; a ratio compares what was measured in the same run.</p>
 }
 
 /** @param {Result} result */
-function lead({ rows, broken, full }) {
+function lead({ rows, missing, broken, full }) {
   const judged = rows.flatMap(({ verdicts }) => verdicts).filter(({ reached }) => reached !== null)
   const reached = judged.filter((verdict) => verdict.reached).length
   const form = full ? 'The long form.' : 'The short form: few rounds of little work.'
-  const broke = broken.length === 0 ? '' : ` ${broken.length} could not be measured.`
+  const without = missing.length + broken.length
+  const broke = without === 0 ? '' : ` ${without} could not be measured.`
   return `Of ${judged.length} aims ${reached} were reached in this run.${broke} ${form}`
 }
 
@@ -89,6 +91,14 @@ function overview(rows) {
   })
   const names = head.slice(1).map((name) => `<th>${escaped(name)}</th>`)
   return `<div class="wide"><table class="overview"><thead><tr>${names.join('')}</tr></thead><tbody>${cells.join('')}</tbody></table></div>`
+}
+
+/** @param {Result['missing'][number]} missing */
+function missingSection({ number, title, why }) {
+  return `<section class="card" id="row-${number}">
+<div class="head"><h2>${number}. ${escaped(title)}</h2><span class="badge none">not measured</span></div>
+<p class="lead">It cannot be measured here: ${escaped(why)}</p>
+</section>`
 }
 
 /** @param {Result['broken'][number]} broken */

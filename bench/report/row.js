@@ -13,7 +13,10 @@ const { growthChart } = require('./growth')
 /** @param {Row} row */
 function rowSection(row) {
   const { number, title, sides, verdicts, measures } = row
-  const plots = Object.keys(measures).flatMap((measure) => {
+  const plotted = Object.keys(measures).filter((name) => !measures[name].aside)
+  // One bar beside none says nothing that its figure does not.
+  const isAlone = row.entrants.length === 1 && row.sizes.length === 1
+  const plots = (isAlone ? [] : plotted).flatMap((measure) => {
     const bars = barsOf(row, measure)
     return bars === null ? [] : [plot(heading(row, measure), bars)]
   })
@@ -43,7 +46,8 @@ function plot(title, { legend = '', svg }) {
 function sentence(verdict, row) {
   const { measure, size, reached, kind, peer } = verdict
   const level = reached === null ? 'none' : reached ? 'good' : 'bad'
-  const what = measure === 'value' ? '' : `${row.measures[measure].title}: `
+  const { title } = row.measures[measure]
+  const what = title === row.title ? '' : `${title}: `
   const where = size === null || row.sizes.length === 1 ? '' : `${digits(size)} ${row.label}, `
   const of = kind === 'ratio' && peer !== null ? ` of ${peer.name}` : ''
   const text = `${where}${what}${attained(verdict, row)}${of}`

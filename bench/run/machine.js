@@ -8,6 +8,8 @@ const os = require('node:os')
 const path = require('node:path')
 
 const MODULES = path.join(__dirname, '../../node_modules')
+const CRATES = path.join(__dirname, '../rust/Cargo.lock')
+const RUST_PEERS = ['bb8', 'deadpool', 'fastpool', 'mobc', 'qp']
 const PEERS = [
   'async-sema',
   'bottleneck',
@@ -32,13 +34,20 @@ function machine() {
     v8: process.versions.v8,
     rust: rust(),
     version: require('../../package.json').version,
-    peers: Object.fromEntries(PEERS.map((name) => [name, versionOf(name)])),
+    peers: { ...Object.fromEntries(PEERS.map((name) => [name, versionOf(name)])), ...crates() },
   }
 }
 
 /** Read from its file: some do not let their package.json be required. @param {string} name @returns {string} */
 function versionOf(name) {
   return JSON.parse(fs.readFileSync(path.join(MODULES, name, 'package.json'), 'utf8')).version
+}
+
+/** The versions of the pools for Rust. @returns {Record<string, string>} */
+function crates() {
+  const locked = fs.readFileSync(CRATES, 'utf8').matchAll(/name = "(.+)"\nversion = "(.+)"/g)
+  const all = Object.fromEntries([...locked].map(([, name, version]) => [name, version]))
+  return Object.fromEntries(RUST_PEERS.map((name) => [name, all[name]]))
 }
 
 /** The compiler that is here, which built the addon unless that came from elsewhere. */

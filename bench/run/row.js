@@ -24,12 +24,13 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
  * @typedef {object} Verdict
  * @property {string} measure
  * @property {number | null} size null: over all sizes
- * @property {'ratio' | 'atMost' | 'atLeast' | 'growth'} kind
- * @property {number} limit
+ * @property {'ratio' | 'atMost' | 'atLeast' | 'growth' | 'figure'} kind
+ * @property {number | null} limit null: shown, and not judged
  * @property {number | null} got null: nothing to compare with
  * @property {boolean | null} reached
  * @property {number | null} ours what was measured
  * @property {{ name: string, value: number } | null} peer who was compared with, and what that measured
+ * @property {string} [among] of whom that is the best, if not of all
  *
  * @typedef {object} Row
  * @property {number} number
@@ -37,7 +38,7 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
  * @property {string} sides
  * @property {string} label
  * @property {number[]} sizes
- * @property {Record<string, { title: string, unit: string, better: 'less' | 'more' }>} measures the figure first
+ * @property {Record<string, { title: string, unit: string, better: 'less' | 'more', aside: boolean }>} measures the figure first
  * @property {Entrant[]} entrants
  * @property {Verdict[]} verdicts of the first of ours
  * @property {number} tookMs
@@ -60,10 +61,14 @@ function rowOf(scenario, all, tookMs) {
 }
 
 /** @param {Scenario} scenario @returns {Row['measures']} */
-function measuresOf({ title, unit, better, measures = {} }) {
-  const all = Object.entries({ value: { title, unit, better }, ...measures })
+function measuresOf({ title, figure = title, unit, better, measures = {} }) {
+  /** @type {Record<string, import('../scenarios').Measure>} */
+  const named = { value: { title: figure, unit, better }, ...measures }
   return Object.fromEntries(
-    all.map(([name, one]) => [name, { ...one, better: one.better ?? 'less' }]),
+    Object.entries(named).map(([name, { better = 'less', aside = false, ...one }]) => [
+      name,
+      { ...one, better, aside },
+    ]),
   )
 }
 
@@ -83,6 +88,7 @@ function compare(entrants, measures) {
     if (side !== 'ours') continue
     for (const at of sizes) {
       for (const [name, figure] of Object.entries(at.measures)) {
+        if (measures[name].aside) continue
         const best = bestPeer(entrants, at.size, name, measures[name].better)
         if (best === null) continue
         figure.versus = { peer: best.name, ...ratioOf(figure, best.figure) }
@@ -124,10 +130,11 @@ function verdictsOf(reach, entrants) {
 }
 
 /** @param {number} size @param {Reach} reach @param {Entrant[]} entrants @returns {Verdict} */
-function verdictAt(size, { measure = 'value', ratio, versus, atMost, atLeast }, entrants) {
+function verdictAt(size, reach, entrants) {
+  const { measure = 'value', ratio, among, atMost, atLeast } = reach
   const [ours, ...others] = entrants
   const figure = figureAt(ours, size, measure)
-  const name = versus ?? figure?.versus?.peer
+  const name = peerOf(reach, size, entrants)
   const peer = others.find((one) => one.name === name)
   const theirs = peer === undefined ? null : figureAt(peer, size, measure)
   const value = figure?.median ?? null
@@ -136,29 +143,30 @@ function verdictAt(size, { measure = 'value', ratio, versus, atMost, atLeast }, 
     size,
     ours: value,
     peer: theirs === null ? null : { name: String(name), value: theirs.median },
+    among: among?.title,
   }
-  if (ratio !== undefined) {
+  if (ratio !== undefined || among !== undefined) {
     const got = figure === null || theirs === null ? null : ratioOf(figure, theirs).ratio
-    return {
-      ...common,
-      kind: 'ratio',
-      limit: ratio,
-      got,
-      reached: got === null ? null : got <= ratio,
-    }
+    const reached = got === null || ratio === undefined ? null : got <= ratio
+    return { ...common, kind: 'ratio', limit: ratio ?? null, got, reached }
   }
   if (atMost !== undefined) {
     const reached = value === null ? null : value <= atMost
     return { ...common, kind: 'atMost', limit: atMost, got: value, reached }
   }
-  const limit = atLeast ?? Number.NaN
-  return {
-    ...common,
-    kind: 'atLeast',
-    limit,
-    got: value,
-    reached: value === null ? null : value >= limit,
+  if (atLeast !== undefined) {
+    const reached = value === null ? null : value >= atLeast
+    return { ...common, kind: 'atLeast', limit: atLeast, got: value, reached }
   }
+  return { ...common, kind: 'figure', limit: null, got: value, reached: null }
+}
+
+/** Whom ours is compared with. @param {Reach} reach @param {number} size @param {Entrant[]} entrants */
+function peerOf({ measure = 'value', versus, among }, size, entrants) {
+  if (versus !== undefined) return versus
+  if (among === undefined) return figureAt(entrants[0], size, measure)?.versus?.peer
+  const own = entrants.filter(({ name }) => among.peers.includes(name))
+  return bestPeer(own, size, measure, 'less')?.name
 }
 
 /** @param {Entrant} entrant @param {number} size @param {string} measure @returns {Compared | null} */

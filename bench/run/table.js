@@ -42,11 +42,12 @@ function summary(rows) {
   const head = ['#', 'scenario', 'size', 'blender-pool', 'best peer', 'to reach', 'is', 'reached']
   const lines = rows.flatMap((row) =>
     row.verdicts.map((verdict) => {
-      const { measure, size, ours, peer } = verdict
+      const { measure, size, ours, peer, among } = verdict
       const { title, unit } = row.measures[measure]
+      const what = title === row.title ? title : `${row.title}: ${title}`
       return [
         String(row.number),
-        measure === 'value' ? row.title : `${row.title}: ${title}`,
+        among === undefined ? what : `${what}, ${among}`,
         size === null ? 'all' : `${digits(size)} ${row.label}`,
         ours === null ? '' : quantity(ours, unit),
         peer === null ? '' : `${peer.name}: ${quantity(peer.value, unit)}`,

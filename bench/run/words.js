@@ -55,6 +55,7 @@ const times = (value) => `${digits(Number(value.toFixed(3)))} ×`
 
 /** What is to be reached. @param {Verdict} verdict @param {Row} row */
 function aim({ kind, limit, measure }, { measures }) {
+  if (limit === null) return '–'
   const { unit } = measures[measure]
   if (kind === 'ratio') return `≤ ${limit} ×`
   if (kind === 'growth') return `growth ≤ ${limit}`

@@ -122,8 +122,8 @@ const scenario = {
   rounds: { short: 1, full: 1 },
   measures: {
     cpu: { title: 'processor time when idle', unit: 'percent' },
-    pings: { title: 'pings meanwhile', unit: 'count' },
-    kernelKb: { title: 'kernel buffers of each', unit: 'KB' },
+    pings: { title: 'pings meanwhile', unit: 'count', aside: true },
+    kernelKb: { title: 'kernel buffers of each', unit: 'KB', aside: true },
   },
   isolated: true,
   contestants: [

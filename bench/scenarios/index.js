@@ -24,7 +24,8 @@ const path = require('node:path')
  * @property {number} [upTo] it is not measured at sizes above this
  * @property {(size: number, context: Context) => Stand | Promise<Stand>} make
  *
- * @typedef {object} Reach what is to be reached by the first of ours: one of the four limits
+ * @typedef {object} Reach what is to be reached by the first of ours: one of the four limits; with none of them it is
+ *   shown, and not judged
  * @property {string} [measure] default: `value`
  * @property {number} [ratio] at most so much of the fastest peer
  * @property {number} [atMost]
@@ -32,12 +33,15 @@ const path = require('node:path')
  * @property {number} [growth] the exponent of the growth from the smallest to the largest size, at most
  * @property {number[]} [sizes] at these sizes only
  * @property {string} [versus] of a ratio: this peer instead of the fastest
+ * @property {{ title: string, peers: string[] }} [among] of a ratio: the fastest of these instead of all
  *
- * @typedef {{ title: string, unit: string, better?: 'less' | 'more' }} Measure
+ * @typedef {{ title: string, unit: string, better?: 'less' | 'more', aside?: boolean }} Measure `aside`: shown
+ *   in tables only, and compared with nobody
  *
  * @typedef {object} Scenario
  * @property {number} number
  * @property {string} title
+ * @property {string} [figure] what the figure is, where the title does not say it
  * @property {string} unit of the figure: ns, us, ms, s, count, KB, MB, percent
  * @property {'less' | 'more'} [better] default: less
  * @property {Reach | Reach[]} reach
@@ -47,6 +51,8 @@ const path = require('node:path')
  * @property {{ short: number, full: number }} rounds
  * @property {Record<string, Measure>} [measures] what the others are that a round may give
  * @property {boolean} [warmUp] whether a round goes before the others and is thrown away; default: true
+ * @property {(tell: (text: string) => void) => Promise<void>} [prepare] what has to be there beforehand, and is not
+ *   timed; throws an `Unmeasurable` where it cannot be had
  * @property {boolean} [isolated] every contestant has a process of its own, for all its rounds
  * @property {Contestant[]} contestants ours first
  */
