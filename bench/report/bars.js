@@ -4,7 +4,7 @@
 // what is to be reached. Far apart, they lie on a logarithmic scale, and the plot says so.
 
 const { escaped, figure, svg, ticks } = require('../../stress/report/chart')
-const { digits, quantity, range, unitName } = require('../run/words')
+const { quantity, range, sized, unitName } = require('../run/words')
 
 /** @typedef {import('../run/row').Row} Row */
 /** @typedef {(value: number) => number} Scale */
@@ -63,7 +63,7 @@ function groupsOf({ entrants, sizes, label, verdicts }, measure) {
       verdict === undefined || verdict.limit === null || whole === null
         ? null
         : verdict.limit * whole
-    return { title: `${digits(size)} ${label}`, bars, limit }
+    return { title: sized(size, label), bars, limit }
   })
 }
 

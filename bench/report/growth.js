@@ -33,7 +33,7 @@ function growthChart({ entrants, measures, sizes, label }) {
   const x = logarithmic(Math.min(...sizes), Math.max(...sizes), LEFT + 10, WIDTH - RIGHT - 10)
   const [least, most] = decades(Math.min(...values), Math.max(...values))
   const y = logarithmic(least, most, HEIGHT - BOTTOM, TOP)
-  const grid = marksBetween(least, most).map((value) => {
+  const grid = readable(marksBetween(least, most)).map((value) => {
     const at = round(y(value))
     return (
       `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>` +
@@ -98,6 +98,11 @@ function marksBetween(from, to) {
     }
   }
   return marks
+}
+
+/** The decades alone where all would be crowded. @param {number[]} marks */
+function readable(marks) {
+  return marks.length <= 9 ? marks : marks.filter((mark) => Number.isInteger(Math.log10(mark)))
 }
 
 const round = (/** @type {number} */ value) => Math.round(value * 10) / 10

@@ -10,6 +10,18 @@ const { OWN_STYLE } = require('./style')
 
 /** @typedef {import('..').Result} Result */
 
+const LEGEND = `<ul class="keys">
+<li><i class="blue"></i><b>blender-pool</b> as it comes; it is this one that is judged</li>
+<li><i class="sky"></i>blender-pool in another form or setting, shown beside it</li>
+<li><i class="grey"></i>a peer: another package that does the same</li>
+<li><i class="pale"></i>a reference: shown for scale, compared with nothing</li>
+<li><i class="dash"></i>to reach: where the bar of blender-pool may end at most (at least, where more is better)</li>
+<li><i class="whisker"></i>where the rounds lie, from the 10th to the 90th percentile; the bar ends at their median</li>
+</ul>
+<p class="lead">A short bar is a good one unless the title says that more is better. “0.5 ×” is half of what the best peer
+of that size takes, measured in the same run. In a plot of growth each line is one contestant; the figure in brackets is
+the power of the size with which it grows: 0 is the same at every size, 1 is twice as much for twice the size.</p>`
+
 /** @param {Result} result @returns {string} */
 function pageOf(result) {
   const { rows, missing, broken } = result
@@ -32,6 +44,10 @@ ${facts(result)}
 <h2>What is to be reached, and what is</h2>
 ${overview(rows)}
 </section>
+<section class="card">
+<h2>How to read the plots</h2>
+${LEGEND}
+</section>
 ${rows.map(rowSection).join('\n')}
 ${missing.map(missingSection).join('\n')}
 ${broken.map(brokenSection).join('\n')}
@@ -39,7 +55,6 @@ ${broken.map(brokenSection).join('\n')}
 <p>Every figure is the median of its rounds; in brackets, and as a thin line on each bar, where the rounds lie from the
 10th to the 90th percentile. All contestants of a row ran in turn, round by round, each round in the opposite order
 of the one before; a ratio compares what was measured in the same run.</p>
-<p>A dashed line is what blender-pool is to reach: a share of the best peer’s figure, or a figure of its own.</p>
 </footer>
 </main>
 </body>
@@ -81,16 +96,25 @@ function facts({ machine, startedAt, tookMs }) {
 
 /** @param {Result['rows']} rows */
 function overview(rows) {
-  const [head, ...lines] = summary(rows)
-  const cells = lines.map(([number, ...line]) => {
+  const [[, ...head]] = summary([])
+  const names = head.map((name) => `<th>${escaped(name)}</th>`)
+  return `<div class="wide"><table class="overview"><thead><tr>${names.join('')}</tr></thead>${rows.map(overviewOf).join('')}</table></div>`
+}
+
+/** The row by its name, and below that what is to be reached. @param {Result['rows'][number]} row */
+function overviewOf(row) {
+  const { number, title } = row
+  const [, ...lines] = summary([row])
+  const cells = lines.map(([, name, ...line], at) => {
     const answer = line[line.length - 1]
     const kind = answer === 'yes' ? 'good' : answer === 'no' ? 'bad' : 'none'
-    const [title, ...others] = line.slice(0, -1).map((text) => escaped(text))
-    const figures = others.map((text) => `<td>${text}</td>`).join('')
-    return `<tr><td><a href="#row-${number}">${number}. ${title}</a></td>${figures}<td><span class="badge ${kind}">${answer}</span></td></tr>`
+    const figures = line.slice(0, -1).map((text) => `<td>${escaped(text)}</td>`)
+    const isSame = at > 0 && lines[at - 1][1] === name
+    const what = isSame || name === title ? '' : name.slice(title.length).replace(/^[:,] /, '')
+    return `<tr><td class="what">${escaped(what)}</td>${figures.join('')}<td><span class="badge ${kind}">${answer}</span></td></tr>`
   })
-  const names = head.slice(1).map((name) => `<th>${escaped(name)}</th>`)
-  return `<div class="wide"><table class="overview"><thead><tr>${names.join('')}</tr></thead><tbody>${cells.join('')}</tbody></table></div>`
+  const heading = `<tr class="name"><td colspan="7"><a href="#row-${number}">${number}. ${escaped(title)}</a></td></tr>`
+  return `<tbody>${heading}${cells.join('')}</tbody>`
 }
 
 /** @param {Result['missing'][number]} missing */

@@ -3,7 +3,7 @@
 // One row on the page: what both sides do, what was to be reached, its plots, and all figures as a table.
 
 const { escaped } = require('../../stress/report/chart')
-const { aim, attained, digits, quantity, range, times } = require('../run/words')
+const { aim, attained, quantity, range, sized, times } = require('../run/words')
 const { barsOf } = require('./bars')
 const { growthChart } = require('./growth')
 
@@ -44,14 +44,15 @@ function plot(title, { legend = '', svg }) {
 
 /** @param {Verdict} verdict @param {Row} row */
 function sentence(verdict, row) {
-  const { measure, size, reached, kind, peer } = verdict
+  const { measure, size, reached, kind, limit, peer, among } = verdict
   const level = reached === null ? 'none' : reached ? 'good' : 'bad'
   const { title } = row.measures[measure]
   const what = title === row.title ? '' : `${title}: `
-  const where = size === null || row.sizes.length === 1 ? '' : `${digits(size)} ${row.label}, `
+  const where = size === null || row.sizes.length === 1 ? '' : `${sized(size, row.label)}, `
   const of = kind === 'ratio' && peer !== null ? ` of ${peer.name}` : ''
-  const text = `${where}${what}${attained(verdict, row)}${of}`
-  return `<li class="${level}">${escaped(text)} <span class="soft">(${escaped(aim(verdict, row))})</span></li>`
+  const text = `${where}${what}${attained(verdict, row)}${of}${among === undefined ? '' : `, ${among}`}`
+  const told = limit === null ? 'shown only' : `to reach: ${aim(verdict, row)}`
+  return `<li class="${level}">${escaped(text)} <span class="soft">(${escaped(told)})</span></li>`
 }
 
 /** @param {Row} row */
@@ -63,7 +64,7 @@ function table({ entrants, measures, sizes, label }) {
       const at = own.find((one) => one.size === size)
       if (at === undefined) return []
       const cells = names.map((measure) => cell(at.measures[measure], measures[measure].unit))
-      const what = sizes.length === 1 ? '' : ` <span class="soft">${digits(size)} ${label}</span>`
+      const what = sizes.length === 1 ? '' : ` <span class="soft">${sized(size, label)}</span>`
       return `<tr class="${side}"><td>${escaped(name)}${what}</td>${cells.join('')}</tr>`
     }),
   )

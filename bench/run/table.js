@@ -2,7 +2,7 @@
 'use strict'
 // The figures as text: what each row measured for the terminal, and the sum of all for the terminal or as Markdown.
 
-const { aim, answer, attained, digits, quantity, range, times } = require('./words')
+const { aim, answer, attained, digits, quantity, range, sized, times } = require('./words')
 
 /** @typedef {import('./row').Row} Row */
 /** @typedef {import('./row').Compared} Compared */
@@ -48,7 +48,7 @@ function summary(rows) {
       return [
         String(row.number),
         among === undefined ? what : `${what}, ${among}`,
-        size === null ? 'all' : `${digits(size)} ${row.label}`,
+        size === null ? 'all' : sized(size, row.label),
         ours === null ? '' : quantity(ours, unit),
         peer === null ? '' : `${peer.name}: ${quantity(peer.value, unit)}`,
         aim(verdict, row),

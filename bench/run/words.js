@@ -51,7 +51,11 @@ function range(low, high, unit) {
 const unitName = (unit) => NAMES[unit] ?? unit
 
 /** @param {number} value */
-const times = (value) => `${digits(Number(value.toFixed(3)))} ×`
+const times = (value) => (Number.isFinite(value) ? `${digits(Number(value.toFixed(3)))} ×` : '–')
+
+/** One caller, many callers, 8 MB. @param {number} size @param {string} label */
+const sized = (size, label) =>
+  `${digits(size)} ${size === 1 ? label.replace(/([a-z]{3})s$/, '$1') : label}`
 
 /** What is to be reached. @param {Verdict} verdict @param {Row} row */
 function aim({ kind, limit, measure }, { measures }) {
@@ -73,4 +77,4 @@ function attained({ kind, got, measure }, { measures }) {
 /** @param {boolean | null} reached */
 const answer = (reached) => (reached === null ? '–' : reached ? 'yes' : 'no')
 
-module.exports = { aim, answer, attained, digits, quantity, range, times, unitName }
+module.exports = { aim, answer, attained, digits, quantity, range, sized, times, unitName }
