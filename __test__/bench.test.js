@@ -146,6 +146,16 @@ test('who does not warm up is measured from the first round on', async () => {
   expect(told.slice(0, 3)).toEqual(['slow 10 1', 'quick 10 1', 'blender-pool 10 1'])
 })
 
+test('the short form has its own sizes where it names them, and its row no others', async () => {
+  const scenario = scenarioOf({ shortSizes: [10], rounds: { short: 1, full: 1 } })
+  const sizesOf = async (full) => {
+    const series = await alternate(scenario, { full })
+    return rowOf(scenario, series, 1).sizes
+  }
+  expect(await sizesOf(false)).toEqual([10])
+  expect(await sizesOf(true)).toEqual([10, 1000])
+})
+
 test('who would take too long at a size sits that out', async () => {
   const contestants = trialists({}, { upTo: 10 })
   const series = await play(scenarioOf({ contestants, rounds: { short: 1, full: 1 } }))

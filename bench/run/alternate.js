@@ -23,7 +23,8 @@ const { collect } = require('./rubbish')
  */
 async function alternate(scenario, context, tell = () => {}) {
   const all = []
-  for (const size of scenario.sizes) {
+  const { sizes, shortSizes = sizes } = scenario
+  for (const size of context.full ? sizes : shortSizes) {
     all.push(...(await atSize(scenario, size, context, (round) => tell(size, round))))
   }
   return all

@@ -46,7 +46,8 @@ const { figureOf, growthOf, ratioOf } = require('./statistics')
 
 /** @param {Scenario} scenario @param {Series[]} all @param {number} tookMs @returns {Row} */
 function rowOf(scenario, all, tookMs) {
-  const { number, title, sides, label, sizes } = scenario
+  const { number, title, sides, label } = scenario
+  const sizes = scenario.sizes.filter((size) => all.some((series) => series.size === size))
   const measures = measuresOf(scenario)
   const entrants = scenario.contestants.map((contestant) => {
     const own = all.filter((series) => series.contestant === contestant.name)

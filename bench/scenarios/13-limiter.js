@@ -116,7 +116,7 @@ const scenario = {
     contestant('p-limit', pLimit, { rate: false }),
     contestant('async-sema', asyncSema),
     // It sets a timer for each run, of a millisecond at least.
-    contestant('bottleneck', bottleneck, { share: 0.005 }),
+    contestant('bottleneck', bottleneck, { share: 0.002 }),
   ],
 }
 

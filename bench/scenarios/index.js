@@ -48,6 +48,7 @@ const path = require('node:path')
  * @property {string} sides what both sides do, and what each peer is set to
  * @property {string} label what a size counts: slots, callers, MB
  * @property {number[]} sizes
+ * @property {number[]} [shortSizes] those of the short form, where they are fewer
  * @property {{ short: number, full: number }} rounds
  * @property {Record<string, Measure>} [measures] what the others are that a round may give
  * @property {boolean} [warmUp] whether a round goes before the others and is thrown away; default: true
