@@ -11,7 +11,7 @@ const { timed } = require('../run/criterion')
 /** @type {{ short: Profile, full: Profile }} */
 const PROFILES = {
   short: { warmUpS: 0.01, measureS: 0.03, samples: 10 },
-  full: { warmUpS: 0.2, measureS: 1, samples: 20 },
+  full: { warmUpS: 0.1, measureS: 0.4, samples: 20 },
 }
 /** Those with a queue that nobody overtakes: a slot that is given back belongs to whoever has waited longest. */
 const IN_ORDER = ['deadpool', 'mobc', 'fastpool']
@@ -71,7 +71,7 @@ const scenario = {
     'age and events.',
   label: 'tasks',
   sizes: [16, 64, 256],
-  rounds: { short: 3, full: 5 },
+  rounds: { short: 3, full: 3 },
   measures: {
     oneThread: { title: 'on one thread', unit: 'ns' },
     brief: { title: 'given back at once', unit: 'ns' },
