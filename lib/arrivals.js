@@ -70,6 +70,11 @@ class Arrivals {
     if (!this.#shelf?.isFull) this.flush()
   }
 
+  /** When the first began to wait, by the clock of the turn. */
+  get since() {
+    return this.#waiting[this.#first].since
+  }
+
   /** The first leaves. */
   next() {
     const first = this.#waiting[this.#first]

@@ -208,7 +208,8 @@ class Bridge {
     if (shelf.isOffered) this.#fetchThoseWhoWait()
     const { length } = this.#arrivals
     if (length === 0) return shelf.putBack(slot, generation, since)
-    if (!shelf.passOn(slot, generation, since, length)) return false
+    const arrivals = this.#arrivals
+    if (!shelf.passOn(slot, generation, since, arrivals.since, length)) return false
     // What its holder has had in hand is known, even if it is lost and replaced in this very moment.
     const content = /** @type {Content} */ (this.#contents[slot])
     const useCount = shelf.useCount(slot)
@@ -252,7 +253,7 @@ class Bridge {
    */
   #serve(arrival, waitedMs) {
     const shelf = /** @type {Shelf} */ (this.#shelf)
-    const held = shelf.take() ? this.#lendOwn(shelf.slot, shelf.generation) : null
+    const held = shelf.takeFor(waitedMs) ? this.#lendOwn(shelf.slot, shelf.generation) : null
     if (held !== null) arrival.resolve(held)
     else this.#askFor(arrival, waitedMs)
   }

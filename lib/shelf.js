@@ -90,6 +90,20 @@ class Shelf {
   }
 
   /**
+   * Takes one for who has waited here.
+   * @param {number} waitedMs
+   */
+  takeFor(waitedMs) {
+    if (!this.take()) return false
+    const words = this.#words
+    // What was waited for counts with how long that took.
+    words[at.taken]--
+    words[at.passed]++
+    this.#note(WAIT, waitedMs, 1)
+    return true
+  }
+
+  /**
    * Puts a slot back. False: native code must be asked.
    * @param {number} slot
    * @param {number} generation
@@ -117,9 +131,10 @@ class Shelf {
    * @param {number} slot
    * @param {number} generation
    * @param {number} since when it was taken, by the clock of the turn
+   * @param {number} askedAt when the next holder asked for one, by the same clock
    * @param {number} waiting how many wait for one
    */
-  passOn(slot, generation, since, waiting) {
+  passOn(slot, generation, since, askedAt, waiting) {
     const words = this.#words
     if (!this.#mayPutBack(words[wordOf[slot]], slot, generation)) return false
     if (this.#isRated && !this.#mayStart()) return false
@@ -129,8 +144,12 @@ class Shelf {
     words[at.passed]++
     words[at.uses + slot]++
     this.#noteUse(now, since)
-    this.#passes++
-    this.#queued += waiting
+    if (askedAt === now) {
+      this.#passes++
+      this.#queued += waiting
+    } else {
+      this.#note(WAIT, now - askedAt, 1)
+    }
     return true
   }
 

@@ -146,7 +146,7 @@ class Runs {
    */
   #serve(run, waitedMs) {
     const shelf = this.#shelf
-    if (shelf.take()) {
+    if (shelf.takeFor(waitedMs)) {
       run.grant(shelf.slot, shelf.generation)
       return
     }
@@ -213,7 +213,7 @@ class Runs {
     const { length } = this.#arrivals
     if (length === 0) {
       if (shelf.putBack(slot, generation, since)) return
-    } else if (shelf.passOn(slot, generation, since, length)) {
+    } else if (shelf.passOn(slot, generation, since, this.#arrivals.since, length)) {
       this.#arrivals.next().grant(slot, generation)
       return
     }
