@@ -6,7 +6,6 @@
 const { Arrivals } = require('./arrivals')
 const { Entry, NativePool } = require('./binding')
 const { NONE, readCallOptions } = require('./call-options')
-const { Errands } = require('./resources/errands')
 const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
@@ -23,6 +22,8 @@ const { turn } = require('./turn')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
 /** @typedef {import('./lease').Content} Content */
+/** @typedef {import('./resources/errands').Errands} Errands */
+/** @typedef {(bridge: Bridge, functions: object, createTimeoutMs: number) => Errands} MakeErrands */
 /** @typedef {import('./shelf').Shelf} Shelf */
 /** @typedef {import('./pool-error').Delivered} Delivered */
 /** @typedef {import('./pool-error').Fault} Fault */
@@ -44,9 +45,10 @@ class Bridge {
    * @param {import('node:events').EventEmitter} emitter
    * @param {ReturnType<typeof import('./options').readOptions>} options
    * @param {(lease: Lease) => any} lend makes what a holder gets
+   * @param {MakeErrands | null} makeErrands
    * @throws {PoolError} ERR_POOL_INVALID_OPTION
    */
-  constructor(owner, emitter, options, lend) {
+  constructor(owner, emitter, options, lend, makeErrands) {
     const { values } = options
     this.outbox = Outbox.shared
     this.number = this.outbox.join(this)
@@ -79,10 +81,7 @@ class Bridge {
     this.nesting = values.detectNestedAcquire ? new Nesting(this) : null
     this.thrown = new Thrown()
     /** What native code asks of user code that makes things; null where there is none. */
-    this.errands =
-      owner === 'ResourcePool'
-        ? new Errands(this, options.functions, values.connectTimeoutMs)
-        : null
+    this.errands = makeErrands?.(this, options.functions, values.connectTimeoutMs) ?? null
     this.outbox.hold()
   }
 

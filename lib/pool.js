@@ -9,7 +9,6 @@ const { Bridge } = require('./bridge')
 const { ObservedEmitter } = require('./events')
 const { leaseOf } = require('./held')
 const { invalidOption, show } = require('./invalid-option')
-const { renderMetrics } = require('./metrics')
 const { readOptions } = require('./options')
 const { Orders } = require('./orders')
 const { acquiring } = require('./tracing')
@@ -37,10 +36,11 @@ class Pool extends ObservedEmitter {
    * @param {import('./tables').Owner} owner whose options these are
    * @param {unknown} options
    * @param {(lease: Lease) => H} lend makes what a holder gets
+   * @param {import('./bridge').MakeErrands | null} [makeErrands] where user code makes what is lent
    */
-  constructor(owner, options, lend) {
+  constructor(owner, options, lend, makeErrands = null) {
     super((mask) => this.#bridge.herald.listen(mask))
-    this.#bridge = new Bridge(owner, this, readOptions(owner, options), lend)
+    this.#bridge = new Bridge(owner, this, readOptions(owner, options), lend, makeErrands)
     this.#orders = new Orders(this.#bridge)
   }
 
@@ -146,7 +146,8 @@ class Pool extends ObservedEmitter {
   }
 
   metrics() {
-    return renderMetrics(this.name, this.stats())
+    // Loaded by those who ask: it is a long table.
+    return require('./metrics').renderMetrics(this.name, this.stats())
   }
 
   ref() {
