@@ -17,6 +17,7 @@ const { PoolError } = require('./pool-error')
 const { makeShelf } = require('./shelf')
 const { errors } = require('./tables')
 const { Thrown } = require('./thrown')
+const { Ticket } = require('./ticket')
 const { turn } = require('./turn')
 
 /** @typedef {import('./binding').LeaseArray} LeaseArray */
@@ -26,7 +27,6 @@ const { turn } = require('./turn')
 /** @typedef {import('./shelf').Shelf} Shelf */
 /** @typedef {import('./pool-error').Delivered} Delivered */
 /** @typedef {import('./pool-error').Fault} Fault */
-/** @typedef {import('./ticket').Ticket} Ticket */
 
 class Bridge {
   #ended = false
@@ -128,7 +128,8 @@ class Bridge {
         })
       }
       this.#arrivals.flush()
-      return this.#ask(call, 0, this.origins?.here(this.acquire))
+      const got = this.#ask(call, 0, this.origins?.here(this.acquire))
+      return got instanceof Ticket ? this.#heldLater(got) : Promise.resolve(got)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -139,36 +140,32 @@ class Bridge {
    * @param {Readonly<import('./call-options').CallOptions>} call
    * @param {number} waitedMs how long its caller has waited already
    * @param {import('./origins').Site | undefined} site
-   * @returns {Promise<any>} what is lent
+   * @returns {any} what is lent, or the ticket of a caller who waits
    */
   #ask(call, waitedMs, site) {
-    try {
-      const { timeoutMs, endpoint, priority, affinity } = call
-      this.herald.observe()
-      const number = this.outbox.nextTicket()
-      // Who may turn away, and whose wait is followed, waits there alone.
-      const stays = call.signal !== undefined || this.nesting?.isInside === true
-      const answer = this.#native.acquire(
-        number,
-        timeoutMs,
-        endpoint,
-        priority,
-        affinity,
-        waitedMs,
-        stays,
-      )
-      if (typeof answer === 'string') throw this.error(answer)
-      if (typeof answer === 'object') {
-        if (site !== undefined) this.origins?.granted(answer, site)
-        return Promise.resolve(this.#lend(answer))
-      }
-      const ticket = this.outbox.open(this, number, answer, null, call.signal)
-      ticket.site = site
-      this.nesting?.waits(ticket)
-      return this.#heldLater(ticket)
-    } catch (error) {
-      return Promise.reject(error)
+    const { timeoutMs, endpoint, priority, affinity } = call
+    this.herald.observe()
+    const number = this.outbox.nextTicket()
+    // Who may turn away, and whose wait is followed, waits there alone.
+    const stays = call.signal !== undefined || this.nesting?.isInside === true
+    const answer = this.#native.acquire(
+      number,
+      timeoutMs,
+      endpoint,
+      priority,
+      affinity,
+      waitedMs,
+      stays,
+    )
+    if (typeof answer === 'string') throw this.error(answer)
+    if (typeof answer === 'object') {
+      if (site !== undefined) this.origins?.granted(answer, site)
+      return this.#lend(answer)
     }
+    const ticket = this.outbox.open(this, number, answer, null, call.signal)
+    ticket.site = site
+    this.nesting?.waits(ticket)
+    return ticket
   }
 
   /** A slot from the shelf, unless others came before; null: native code must be asked. */
@@ -256,7 +253,24 @@ class Bridge {
   #serve(arrival, waitedMs) {
     const shelf = /** @type {Shelf} */ (this.#shelf)
     const held = shelf.takeFor(waitedMs) ? this.#lendOwn(shelf.slot, shelf.generation) : null
-    arrival.resolve(held ?? this.#ask(NONE, waitedMs, undefined))
+    if (held !== null) arrival.resolve(held)
+    else this.#askFor(arrival, waitedMs)
+  }
+
+  /**
+   * Has native code serve one who waited here, who is told as soon as whoever asked there in the first place.
+   * @param {import('./arrivals').Arrival} arrival
+   * @param {number} waitedMs
+   */
+  #askFor({ resolve }, waitedMs) {
+    const refuse = (/** @type {unknown} */ error) => resolve(Promise.reject(error))
+    try {
+      const got = this.#ask(NONE, waitedMs, undefined)
+      if (!(got instanceof Ticket)) return resolve(got)
+      got.settled.then(() => resolve(this.#served(got))).catch(refuse)
+    } catch (error) {
+      refuse(error)
+    }
   }
 
   /** @param {unknown} options */
@@ -379,6 +393,14 @@ class Bridge {
   /** @param {Ticket} ticket of an acquire that waits */
   async #heldLater(ticket) {
     await ticket.settled
+    return this.#served(ticket)
+  }
+
+  /**
+   * @param {Ticket} ticket of an acquire, settled
+   * @returns {any} what is lent
+   */
+  #served(ticket) {
     this.check(ticket)
     return ticket.lent ?? this.#lend(ticket.payload)
   }

@@ -94,19 +94,22 @@ impl<F: Face> Core<F> {
     /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
     pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
         let Some(mut shelving) = self.shelving.take() else { return };
+        let mut came_back = Vec::new();
         if std::mem::take(&mut shelving.is_open) {
-            self.shut_shelf(&mut shelving, now);
+            came_back = self.shut_shelf(&mut shelving, now);
         }
         let counts = shelving.shelf.counts();
-        if counts != shelving.counts {
-            self.count_holds(&mut shelving, counts, now);
+        if counts != shelving.counts || !came_back.is_empty() {
+            self.count_holds(&mut shelving, counts, &came_back, now);
         }
         let shelf = shelving.shelf.clone();
         shelf.read_notes(|note| self.take_note(note, shelving.instant(note.ms, now)));
         self.shelving = Some(shelving);
     }
 
-    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) {
+    /// Says which slots have come back.
+    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) -> Vec<u32> {
+        let mut came_back = Vec::new();
         let words = self.shelf_words();
         let shown = shelving.shown;
         for word in 0..words {
@@ -120,11 +123,15 @@ impl<F: Face> Core<F> {
                 let at = word as u32 * SLOTS_PER_WORD + n;
                 match (before.get(n), after.get(n)) {
                     (Spot::Shelf, Spot::Hand) => self.was_taken(at, shelving, now),
-                    (Spot::Hand, Spot::Shelf) => self.was_put_back(at),
+                    (Spot::Hand, Spot::Shelf) => {
+                        self.was_put_back(at);
+                        came_back.push(at);
+                    }
                     _ => self.race(),
                 }
             }
         }
+        came_back
     }
 
     /// A slot went from the shelf into a hand: IDLE → IN_USE.
@@ -158,7 +165,13 @@ impl<F: Face> Core<F> {
     }
 
     /// Brings the totals, the uses and the order up to date.
-    fn count_holds(&mut self, shelving: &mut Shelving, counts: Counts, now: Instant) {
+    fn count_holds(
+        &mut self,
+        shelving: &mut Shelving,
+        counts: Counts,
+        came_back: &[u32],
+        now: Instant,
+    ) {
         let before = std::mem::replace(&mut shelving.counts, counts);
         let taken = counts.taken.wrapping_sub(before.taken);
         let passed = counts.passed.wrapping_sub(before.passed);
@@ -175,7 +188,8 @@ impl<F: Face> Core<F> {
                 let uses = shelving.shelf.uses(at);
                 let more =
                     uses.wrapping_sub(std::mem::replace(&mut shelving.uses[at as usize], uses));
-                if more == 0 {
+                // A hold that the engine knew of may have ended since.
+                if more == 0 && !came_back.contains(&at) {
                     continue;
                 }
                 let touched = shelving.instant(shelving.shelf.touched(at), now);
