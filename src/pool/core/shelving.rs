@@ -38,6 +38,8 @@ pub(super) struct Shelving {
     zero: (f64, Instant),
     /// As it was laid out last.
     shown: [Spots; SHELF_WORDS],
+    /// Somebody has asked to hold a slot: a pool that only runs jobs has no use for a shelf.
+    is_wanted: bool,
     is_open: bool,
     counts: Counts,
     /// How often JavaScript had held each slot.
@@ -77,6 +79,7 @@ impl<F: Face> Core<F> {
             shelf: shelf.clone(),
             zero: (clock_ms, now),
             shown: [Spots::default(); SHELF_WORDS],
+            is_wanted: false,
             is_open: false,
             counts: Counts::default(),
             uses: vec![0; SHELF_SLOTS as usize],
@@ -86,6 +89,13 @@ impl<F: Face> Core<F> {
         Some(shelf)
     }
 
+    /// Somebody asks to hold a slot.
+    pub(super) fn want_shelf(&mut self) {
+        if let Some(shelving) = &mut self.shelving {
+            shelving.is_wanted = true;
+        }
+    }
+
     /// Whether JavaScript helps itself here.
     pub(super) fn has_shelf(&self) -> bool {
         self.shelving.is_some()
@@ -93,7 +103,9 @@ impl<F: Face> Core<F> {
 
     /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
     pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
-        let Some(mut shelving) = self.shelving.take() else { return };
+        let Some(mut shelving) = self.shelving.take_if(|shelving| shelving.is_wanted) else {
+            return;
+        };
         let mut came_back = Vec::new();
         if std::mem::take(&mut shelving.is_open) {
             came_back = self.shut_shelf(&mut shelving, now);
@@ -116,7 +128,9 @@ impl<F: Face> Core<F> {
             shelving.shown[word] = shelving.shelf.shut(word);
         }
         // What it has begun of it goes on counting as about to start, until it says that it has.
-        self.rate.turn_back(shelving.shelf.disallow() as usize);
+        if self.rate.is_limited() {
+            self.rate.turn_back(shelving.shelf.disallow() as usize);
+        }
         for (word, before) in shown.into_iter().enumerate().take(words) {
             let after = shelving.shown[word];
             for n in before.changed(after) {
@@ -261,7 +275,8 @@ impl<F: Face> Core<F> {
     /// it `owes` somebody there the news of a slot, for who comes later must not be served sooner. Says whether
     /// JavaScript has to be called for those who wait there.
     pub(in crate::pool) fn lay_out_shelf(&mut self, owes: bool, now: Instant) -> bool {
-        let Some(mut shelving) = self.shelving.take_if(|shelving| !shelving.is_open) else {
+        let may = |shelving: &mut Box<Shelving>| shelving.is_wanted && !shelving.is_open;
+        let Some(mut shelving) = self.shelving.take_if(may) else {
             return false;
         };
         let is_full = !owes && self.may_help_itself() && self.lay_out(&mut shelving, now);
