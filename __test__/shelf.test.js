@@ -4,9 +4,12 @@
 // Nobody can tell which: the order, the figures and the limits are the same, however callers come and go. What
 // must be true is kept here beside the pool, and chance, which can be played again, decides what happens.
 
+const { ConnectionPool } = require('..')
 const { eventually, turn } = require('./support/arena')
+const { runScript } = require('./support/child')
 const { faultOf } = require('./support/fault')
 const { Random } = require('./support/random')
+const { afterwards, simulator } = require('./support/stage')
 const { workshop } = require('./support/workshop')
 
 const STILL = { idleTimeoutMs: 0, maxLifetimeMs: 0 }
@@ -394,4 +397,128 @@ test('who listens hears of each that goes and comes while it listens', async () 
     expect(heard).toEqual({ connectionCheckedOut: count, connectionCheckedIn: count })
     for (const name of Object.keys(heard)) pool.removeAllListeners(name)
   }
+})
+
+describe('a process', () => {
+  const setUp = `
+    const { ResourcePool } = require('.')
+    const pool = new ResourcePool({ create: async () => ({}), maxConnections: 1, healthCheckIntervalMs: 0 })
+    const turn = () => new Promise(setImmediate)
+  `
+  async function reports(script, settings) {
+    const ended = await runScript(`${setUp};(async () => { ${script} })()`, settings)
+    expect(ended).toMatchObject({ code: 0, signal: null, stderr: '' })
+    return ended.reports
+  }
+
+  test('lives while somebody waits for what another holds, and ends by itself when nobody does', async () => {
+    const told = await reports(`
+      pool.unref()
+      const held = await pool.acquire()
+      pool.acquire().then((lease) => {
+        report({ served: lease.id })
+        lease.release()
+      })
+      setTimeout(() => held.release(), 300).unref()
+    `)
+    expect(told).toEqual([{ served: 1 }])
+  })
+
+  test('ends while somebody holds and nobody waits any more', async () => {
+    const told = await reports(`
+      pool.unref()
+      const first = await pool.acquire()
+      const next = pool.acquire()
+      await turn()
+      await first.release()
+      const second = await next
+      report({ inUse: second.inUse, waiting: pool.stats().waiting })
+    `)
+    expect(told).toEqual([{ inUse: true, waiting: 0 }])
+  })
+
+  test('whose holder forgets what it took: the next who waits gets it', async () => {
+    const [told] = await reports(
+      `
+      await pool.use(() => {})
+      await (async () => { await pool.acquire() })()
+      let served = false
+      pool.acquire().then(async (lease) => { served = true; await lease.release() })
+      while (!served) { await turn(); global.gc() }
+      const { acquired, released, reclaimed, idle } = pool.stats()
+      await pool.close()
+      report({ acquired, released, reclaimed, idle })
+      `,
+      { flags: ['--expose-gc'] },
+    )
+    expect(told).toEqual({ acquired: 3, released: 3, reclaimed: 1, idle: 1 })
+  })
+
+  test('with pools in several threads: each has its own, and a thread that is stopped takes no other with it', async () => {
+    const told = await reports(`
+      const { Worker } = require('node:worker_threads')
+      const work = async (pool, port, endless) => {
+        let n = 0
+        const one = async () => {
+          do await pool.use(() => { n++ }); while (endless || n < 2_000)
+        }
+        const all = Promise.all([one(), one(), one()])
+        if (endless) { port.postMessage('begun') }
+        await all
+        const { acquired, released, raceDetected } = pool.stats()
+        port.postMessage({ same: acquired === n && released === n, raceDetected })
+        await pool.close()
+      }
+      const source = (endless) => \`
+        const { ResourcePool } = require(\${JSON.stringify(process.cwd())})
+        const pool = new ResourcePool({ create: async () => ({}), maxConnections: 2 })
+        ;(\${work})(pool, require('node:worker_threads').parentPort, \${endless})
+      \`
+      const once = (worker, name) => new Promise((resolve) => worker.once(name, resolve))
+      const workers = [false, false, true].map((endless) => new Worker(source(endless), { eval: true }))
+      const first = workers.map((worker) => once(worker, 'message'))
+      const ends = workers.map((worker) => once(worker, 'exit'))
+      await first[2]
+      await workers[2].terminate()
+      report(await first[0])
+      report(await first[1])
+      await Promise.all(ends)
+      await pool.use(() => {})
+      await pool.close()
+    `)
+    expect(told).toEqual([
+      { same: true, raceDetected: 0 },
+      { same: true, raceDetected: 0 },
+    ])
+  })
+})
+
+test('a connection that dies in its holder’s hand goes to nobody: those who wait get a new one', async () => {
+  const server = await simulator({ dialect: 'worker', beatMs: 0 })
+  const pool = new ConnectionPool({
+    endpoints: server.address,
+    dialect: 'worker',
+    maxConnections: 1,
+    healthCheckIntervalMs: 0,
+  })
+  afterwards(() => pool.close({ force: true }))
+  await pool.use(() => {})
+  const held = await pool.acquire()
+  const waiting = [1, 2, 3].map(() => pool.acquire())
+  server.hangUp()
+  const ids = []
+  for (const call of waiting) {
+    const next = await call
+    ids.push(next.id)
+    await next.release()
+  }
+  expect(new Set(ids).size).toBe(1)
+  expect(ids).not.toContain(held.id)
+  // To let go of what was lost is no error, and gives nobody else's connection back.
+  const mine = await pool.acquire()
+  await held.release()
+  expect(mine.inUse).toBe(true)
+  expect(pool.tryAcquire()).toBeNull()
+  await mine.release()
+  expect(pool.stats()).toMatchObject({ inUse: 0, waiting: 0, idle: 1, raceDetected: 0 })
 })
