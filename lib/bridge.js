@@ -242,7 +242,7 @@ class Bridge {
 
   /** There may be something for those who wait here, on the shelf or in native code. */
   comeForThem() {
-    if (!this.#shelf?.isFull) this.#arrivals.flush()
+    this.#arrivals.come()
   }
 
   /**
