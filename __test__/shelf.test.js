@@ -363,6 +363,19 @@ describe('those who wait while everything is in use', () => {
     expect(pool.stats()).toMatchObject({ acquired: 9, released: 9 })
   })
 
+  test('are no more than maxWaiting, though nobody has asked native code since all was lent', async () => {
+    const { pool } = await fullPool(1, { maxWaiting: 2 })
+    const held = await pool.acquire()
+    const waiting = [pool.acquire(), pool.acquire()]
+    const refused = []
+    pool.acquire().catch((error) => refused.push(error.code))
+    await turn()
+    expect(refused).toEqual(['ERR_POOL_QUEUE_FULL'])
+    await held.release()
+    for (const call of waiting) await (await call).release()
+    expect(pool.stats()).toMatchObject({ acquired: 3, released: 3, waiting: 0 })
+  })
+
   test('get a new one for what its holder discards', async () => {
     const { shop, pool, held, waiting } = await busy()
     for (const lease of held) await lease.discard()
