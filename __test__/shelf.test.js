@@ -535,3 +535,17 @@ test('a connection that dies in its holder’s hand goes to nobody: those who wa
   await mine.release()
   expect(pool.stats()).toMatchObject({ inUse: 0, waiting: 0, idle: 1, raceDetected: 0 })
 })
+
+test.each([
+  [60],
+  [300],
+])("the error after %i ms names the caller's own line", async (acquireTimeoutMs) => {
+  const { pool } = await fullPool(1, { acquireTimeoutMs })
+  const held = await pool.acquire()
+  async function caller() {
+    return await pool.acquire()
+  }
+  const error = await faultOf(caller(), { code: 'ERR_POOL_ACQUIRE_TIMEOUT' })
+  expect(error.stack).toMatch(/at (async )?caller /)
+  await held.release()
+})

@@ -17,6 +17,18 @@ const { turn } = require('./turn')
 /** @typedef {import('./pool-error').PoolError} PoolError */
 /** @typedef {import('./shelf').Shelf} Shelf */
 
+/**
+ * The line that called is a frame of this moment, not of the one in which the error was made; and the caller's promise
+ * leads there only when it has taken this one up.
+ * @param {any} error
+ */
+async function refusal(error) {
+  await undefined
+  await undefined
+  Error.captureStackTrace(error)
+  throw error
+}
+
 class Lending {
   #bridge
   #native
@@ -209,13 +221,24 @@ class Lending {
    * @param {number} waitedMs
    */
   #askFor({ resolve }, waitedMs) {
-    const refuse = (/** @type {unknown} */ error) => resolve(Promise.reject(error))
     try {
       const got = this.#ask(NONE, waitedMs, undefined)
-      if (!(got instanceof Ticket)) return resolve(got)
-      got.settled.then(() => resolve(this.#served(got))).catch(refuse)
+      if (got instanceof Ticket) got.settled.then(() => resolve(this.#outcomeOf(got)))
+      else resolve(got)
     } catch (error) {
-      refuse(error)
+      resolve(refusal(error))
+    }
+  }
+
+  /**
+   * @param {Ticket} ticket of one who waited here first, settled
+   * @returns {any} what is lent, or a promise that rejects
+   */
+  #outcomeOf(ticket) {
+    try {
+      return this.#served(ticket)
+    } catch (error) {
+      return refusal(error)
     }
   }
 
