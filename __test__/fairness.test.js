@@ -82,10 +82,11 @@ test('who gets an idle connection at once is told after those who were served be
   const connections = pool(blender, { ...STILL, maxConnections: 2 })
   const [one, two] = await Promise.all([connections.acquire(), connections.acquire()])
   const order = []
-  const take = async (name) => {
-    await connections.use(() => order.push(name))
+  const take = async (name, options) => {
+    await connections.use(() => order.push(name), options)
   }
-  const waiting = take('waited')
+  // One with a limit of its own waits in native code.
+  const waiting = take('waited', { timeoutMs: 60_000 })
   expect(connections.stats().waiting).toBe(1)
   // Served now, and told when the event loop comes round; meanwhile the other connection is idle.
   await Promise.all([one.release(), two.release()])

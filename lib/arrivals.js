@@ -33,6 +33,8 @@ class Arrivals {
   #serve
   #isHasty
   #willLook = false
+  /** They are being handed over, some each turn; whoever comes now comes after them. */
+  #isLeaving = false
   /** @type {NodeJS.Timeout | undefined} */
   #timer = undefined
 
@@ -55,7 +57,7 @@ class Arrivals {
 
   /** Whether one more may wait here. */
   get mayWait() {
-    return this.#shelf?.isFull && this.length < this.#max
+    return (this.#isLeaving || this.#shelf?.isFull) && this.length < this.#max
   }
 
   /** @param {A} arrival */
@@ -67,7 +69,7 @@ class Arrivals {
       turn.tell(this)
     }
     // Native code may have got something to give in this very moment.
-    if (!this.#shelf?.isFull) this.flush()
+    this.come()
   }
 
   /** When the first began to wait, by the clock of the turn. */
@@ -95,12 +97,18 @@ class Arrivals {
     if (this.length > 0) this.#handOver(Infinity, 0)
   }
 
+  /** There may be something for them, on the shelf or in native code. */
+  come() {
+    if (this.#isLeaving || this.#shelf?.isFull) return
+    if (this.length > MANY) this.#leave()
+    else this.flush()
+  }
+
   turnEnded() {
     this.#willLook = false
-    if (this.length > MANY || this.#isHasty) this.#handOver(MANY, 0)
-    if (this.length > MANY) {
-      setImmediate(() => this.turnEnded())
-    } else if (this.length > 0) {
+    if (this.length > MANY || (this.#isHasty && this.length > 0)) this.#leave()
+    if (this.#isLeaving) return
+    if (this.length > 0) {
       // It keeps the process alive, as a call does that native code has.
       this.#timer ??= setTimeout(() => this.#lookForLong(), LONG_MS)
       this.#timer.ref()
@@ -112,6 +120,13 @@ class Arrivals {
   /** The pool is closed. */
   end() {
     clearTimeout(this.#timer)
+  }
+
+  /** All of them go, so many a turn: the event loop has other things to do. */
+  #leave() {
+    this.#handOver(MANY, 0)
+    this.#isLeaving = this.length > 0
+    if (this.#isLeaving) setImmediate(() => this.#leave())
   }
 
   #lookForLong() {

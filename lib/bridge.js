@@ -3,28 +3,21 @@
 // One pool's side of the binding, shared by the pool and what it lends: submits their calls, waits for the
 // tickets, and makes the errors. It keeps no state of the pool; slots and queues are native code's.
 
-const { Arrivals } = require('./arrivals')
 const { Entry, NativePool } = require('./binding')
-const { NONE, readCallOptions } = require('./call-options')
-const { watch } = require('./garbage')
 const { Herald } = require('./herald')
 const { Hooks } = require('./hooks')
-const { Lease } = require('./lease')
+const { Lending } = require('./lending')
 const { Nesting } = require('./nesting')
 const { Origins } = require('./origins')
 const { Outbox } = require('./outbox')
 const { PoolError } = require('./pool-error')
-const { makeShelf } = require('./shelf')
 const { errors } = require('./tables')
 const { Thrown } = require('./thrown')
-const { turn } = require('./turn')
 
-/** @typedef {import('./binding').LeaseArray} LeaseArray */
-/** @typedef {import('./lease').Content} Content */
 /** @typedef {import('./resources/errands').Errands} Errands */
 /** @typedef {(bridge: Bridge, functions: object, createTimeoutMs: number) => Errands} MakeErrands */
-/** @typedef {import('./shelf').Shelf} Shelf */
 /** @typedef {import('./pool-error').Delivered} Delivered */
+/** @typedef {import('./lease').Lease} Lease */
 /** @typedef {import('./pool-error').Fault} Fault */
 /** @typedef {import('./ticket').Ticket} Ticket */
 
@@ -35,10 +28,6 @@ class Bridge {
   #toldBy = 0
   #refed = true
   #native
-  #shelf
-  #arrivals
-  /** What each slot holds, as far as it has been lent. @type {(Content | undefined)[]} */
-  #contents = []
 
   /**
    * @param {import('./tables').Owner} owner the class of the pool
@@ -64,11 +53,7 @@ class Bridge {
       this.outbox.leave(this.number)
       throw constructorError(error)
     }
-    /** Idle slots that can be had without calling native code; null in a pool that must call each time. */
-    this.#shelf = makeShelf(this.#native, values)
-    const { acquireTimeoutMs } = values
-    const max = values.maxWaiting ?? Infinity
-    this.#arrivals = new Arrivals(this.#shelf, max, acquireTimeoutMs, this.#serve.bind(this))
+    this.lending = new Lending(this, this.#native, values)
     /** The endpoints' names; native code names one by its index. @type {readonly string[]} */
     this.endpoints = this.snapshot('endpoints').map(
       (/** @type {{ name: string }} */ { name }) => name,
@@ -87,21 +72,20 @@ class Bridge {
 
   /** Native code's end. It is told of all who came before whatever it is called for. */
   get native() {
-    this.#arrivals.flush()
-    return this.#native
+    return this.lending.native
   }
 
   /** @param {'stats' | 'connections' | 'endpoints'} what */
   snapshot(what) {
-    this.#shelf?.settle()
-    return JSON.parse(this.native[what]())
+    this.lending.settle()
+    return JSON.parse(this.#native[what]())
   }
 
   /**
    * @param {Fault | string} fault in this pool's words
    * @param {string} [figures] the pool's statistics, as JSON; default: those of this moment
    */
-  error(fault, figures = this.native.stats()) {
+  error(fault, figures = this.#native.stats()) {
     /** @type {Fault} */
     const told = typeof fault === 'string' ? JSON.parse(fault) : { ...fault }
     if (told.advice === undefined && this.errands !== null) {
@@ -109,166 +93,6 @@ class Bridge {
     }
     if (told.cause) told.cause = this.thrown.causeOf(told.cause)
     return new PoolError(told, figures)
-  }
-
-  /**
-   * @param {unknown} options
-   * @returns {Promise<any>} what is lent
-   */
-  acquire(options) {
-    try {
-      const call = readCallOptions(options, 'acquire', this.choices)
-      if (call.signal?.aborted) return Promise.reject(call.signal.reason)
-      const held = this.#fromShelf()
-      if (held !== null) return Promise.resolve(held)
-      // Whoever is inside the work of a `use` is followed: see nesting.js.
-      if (call === NONE && this.#arrivals.mayWait && !this.nesting?.isInside) {
-        return new Promise((resolve) => {
-          this.#arrivals.add({ resolve, since: turn.at || turn.begin() })
-        })
-      }
-      this.#arrivals.flush()
-      return this.#ask(call, 0, this.origins?.here(this.acquire))
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /**
-   * Has native code give a slot, now or later.
-   * @param {Readonly<import('./call-options').CallOptions>} call
-   * @param {number} waitedMs how long its caller has waited already
-   * @param {import('./origins').Site | undefined} site
-   * @returns {Promise<any>} what is lent
-   */
-  #ask(call, waitedMs, site) {
-    try {
-      const { timeoutMs, endpoint, priority, affinity } = call
-      this.herald.observe()
-      const number = this.outbox.nextTicket()
-      // Who may turn away, and whose wait is followed, waits there alone.
-      const stays = call.signal !== undefined || this.nesting?.isInside === true
-      const answer = this.#native.acquire(
-        number,
-        timeoutMs,
-        endpoint,
-        priority,
-        affinity,
-        waitedMs,
-        stays,
-      )
-      if (typeof answer === 'string') throw this.error(answer)
-      if (typeof answer === 'object') {
-        if (site !== undefined) this.origins?.granted(answer, site)
-        return Promise.resolve(this.#lend(answer))
-      }
-      const ticket = this.outbox.open(this, number, answer, null, call.signal)
-      ticket.site = site
-      this.nesting?.waits(ticket)
-      return this.#heldLater(ticket)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
-  /** A slot from the shelf, unless others came before; null: native code must be asked. */
-  #fromShelf() {
-    const shelf = this.#shelf
-    if (shelf === null || this.#arrivals.length > 0 || !shelf.take()) return null
-    return this.#lendOwn(shelf.slot, shelf.generation)
-  }
-
-  /**
-   * What was taken here.
-   * @param {number} slot
-   * @param {number} generation
-   */
-  #lendOwn(slot, generation) {
-    const shelf = /** @type {Shelf} */ (this.#shelf)
-    let content = this.#contents[slot]
-    if (content === undefined || (content.connectionId | 0) !== shelf.idOf(slot)) {
-      const array = this.#native.holdInHand(slot)
-      if (array === null || array[1] !== generation) {
-        // It was lost the moment it was taken, and nobody else will let go of it.
-        this.#native.release(slot, generation)
-        return null
-      }
-      content = this.contentOf(array)
-    }
-    return this.#hand(new Lease(this, content, slot, generation, shelf.useCount(slot)))
-  }
-
-  /**
-   * Takes back what a holder has in hand, for the next in line here or for the shelf. False: native code must be called.
-   * @param {number} slot
-   * @param {number} generation
-   * @param {number} since when it was taken
-   */
-  putBack(slot, generation, since) {
-    const shelf = this.#shelf
-    if (shelf === null) return false
-    if (shelf.isOffered) this.#fetchThoseWhoWait()
-    const { length } = this.#arrivals
-    if (length === 0) return shelf.putBack(slot, generation, since)
-    const arrivals = this.#arrivals
-    if (!shelf.passOn(slot, generation, since, arrivals.since, length)) return false
-    // What its holder has had in hand is known, even if it is lost and replaced in this very moment.
-    const content = /** @type {Content} */ (this.#contents[slot])
-    const useCount = shelf.useCount(slot)
-    this.#arrivals.next().resolve(this.#hand(new Lease(this, content, slot, generation, useCount)))
-    return true
-  }
-
-  /**
-   * Gives a slot back by way of native code.
-   * @param {number} slot
-   * @param {number} generation
-   * @throws {PoolError} ERR_POOL_NOT_HELD
-   */
-  giveBack(slot, generation) {
-    const fault = this.#native.release(slot, generation)
-    if (fault !== null) throw this.error(fault)
-    this.comeForThem()
-  }
-
-  /** All that native code had to give is in somebody's hand here, so those who wait there can wait here as well. */
-  #fetchThoseWhoWait() {
-    const waiting = this.#native.sendOutside()
-    const now = performance.now()
-    for (let at = 0; at < waiting.length; at += 2) {
-      const ticket = this.outbox.recall(waiting[at])
-      this.#arrivals.add({ resolve: (lent) => ticket.serve(lent), since: now - waiting[at + 1] })
-    }
-    // Native code may have got something to give after it sent them, and seen nobody waiting here.
-    this.comeForThem()
-  }
-
-  /** There may be something for those who wait here, on the shelf or in native code. */
-  comeForThem() {
-    if (!this.#shelf?.isFull) this.#arrivals.flush()
-  }
-
-  /**
-   * Gives the first of those who wait here what there is, or has native code do it.
-   * @param {import('./arrivals').Arrival} arrival
-   * @param {number} waitedMs
-   */
-  #serve(arrival, waitedMs) {
-    const shelf = /** @type {Shelf} */ (this.#shelf)
-    const held = shelf.takeFor(waitedMs) ? this.#lendOwn(shelf.slot, shelf.generation) : null
-    arrival.resolve(held ?? this.#ask(NONE, waitedMs, undefined))
-  }
-
-  /** @param {unknown} options */
-  tryAcquire(options) {
-    const { endpoint, affinity } = readCallOptions(options, 'tryAcquire', this.choices)
-    const own = this.#fromShelf()
-    if (own !== null) return own
-    const answer = this.native.tryAcquire(endpoint, affinity)
-    if (typeof answer === 'string') throw this.error(answer)
-    if (answer === null) return null
-    this.origins?.granted(answer, this.origins.here(this.tryAcquire))
-    return this.#lend(answer)
   }
 
   /**
@@ -312,7 +136,7 @@ class Bridge {
     this.#ended = true
     this.unref()
     this.outbox.leave(this.number)
-    this.#arrivals.end()
+    this.lending.end()
     this.errands?.end()
   }
 
@@ -354,35 +178,6 @@ class Bridge {
     }
   }
 
-  /** @param {LeaseArray} array */
-  #lend(array) {
-    const [slot, generation, , , , useCount] = array
-    return this.#hand(new Lease(this, this.contentOf(array), slot, generation, useCount))
-  }
-
-  /** @param {LeaseArray} array */
-  contentOf([slot, , connectionId, endpoint, createdAt, , dialect]) {
-    const known = this.#contents[slot]
-    if (known?.connectionId === connectionId) return known
-    const content = { connectionId, endpoint: this.endpoints[endpoint], createdAt, dialect }
-    this.#contents[slot] = content
-    return content
-  }
-
-  /** @param {Lease} lease */
-  #hand(lease) {
-    const held = this.lend(lease)
-    watch(held, lease)
-    return held
-  }
-
-  /** @param {Ticket} ticket of an acquire that waits */
-  async #heldLater(ticket) {
-    await ticket.settled
-    this.check(ticket)
-    return ticket.lent ?? this.#lend(ticket.payload)
-  }
-
   /**
    * @param {Ticket} ticket of a call, settled
    * @throws what its caller is told, unless it is an answer
@@ -397,7 +192,7 @@ class Bridge {
   #figuresOfDelivery() {
     if (this.#toldBy !== this.outbox.deliveries) {
       this.#toldBy = this.outbox.deliveries
-      this.#figures = this.native.stats()
+      this.#figures = this.#native.stats()
     }
     return this.#figures
   }

@@ -16,18 +16,23 @@ const connections = []
 /** @type {Lease[]} */
 const leases = []
 let willRegister = false
+/** The first of them has a place of its own: most programs hold one at a time. @type {object | null} */
+let first = null
+/** @type {Lease | null} */
+let firstLease = null
 const REGISTERED = -2
 const UNWATCHED = -1
+const FIRST = -3
 
 /** The lists, when the turn is over. */
 const lists = {
   turnEnded() {
     willRegister = false
-    for (let at = 0; at < leases.length; at++) {
-      registry.register(connections[at], leases[at], leases[at])
-      leases[at].fresh = REGISTERED
-    }
+    if (first !== null && firstLease !== null) register(first, firstLease)
+    first = null
+    firstLease = null
     if (leases.length === 0) return
+    for (let at = 0; at < leases.length; at++) register(connections[at], leases[at])
     connections.length = 0
     leases.length = 0
   },
@@ -35,12 +40,27 @@ const lists = {
 
 /**
  * @param {object} connection
+ * @param {Lease} lease
+ */
+function register(connection, lease) {
+  registry.register(connection, lease, lease)
+  lease.fresh = REGISTERED
+}
+
+/**
+ * @param {object} connection
  * @param {Lease} lease must not lead to the connection
  */
 function watch(connection, lease) {
-  lease.fresh = leases.length
-  connections.push(connection)
-  leases.push(lease)
+  if (firstLease === null) {
+    first = connection
+    firstLease = lease
+    lease.fresh = FIRST
+  } else {
+    lease.fresh = leases.length
+    connections.push(connection)
+    leases.push(lease)
+  }
   if (willRegister) return
   willRegister = true
   turn.tell(lists)
@@ -51,6 +71,11 @@ function unwatch(lease) {
   const at = lease.fresh
   if (at === UNWATCHED) return
   lease.fresh = UNWATCHED
+  if (at === FIRST) {
+    first = null
+    firstLease = null
+    return
+  }
   if (at === REGISTERED) {
     registry.unregister(lease)
     return

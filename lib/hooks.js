@@ -67,7 +67,7 @@ class Hooks {
   async run(array, [number, kind, ticket]) {
     const recycling = this.#recycling.get(ticket)
     const [slot, generation, , , , useCount] = array
-    const content = this.#bridge.contentOf(array)
+    const content = this.#bridge.lending.contentOf(array)
     const lease = new HookLease(this.#bridge, content, slot, generation, useCount)
     const late = setTimeout(() => {
       lease.held = false

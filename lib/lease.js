@@ -83,8 +83,9 @@ class Lease {
     this.#end()
     const { bridge } = this
     // A command that is not answered yet is finished first, which is native code's to see to.
-    if (this.running === 0 && bridge.putBack(this.#slot, this.#generation, this.#since)) return
-    bridge.giveBack(this.#slot, this.#generation)
+    if (this.running === 0 && bridge.lending.putBack(this.#slot, this.#generation, this.#since))
+      return
+    bridge.lending.giveBack(this.#slot, this.#generation)
   }
 
   /** Its holder met trouble with it: whoever gets it next shall know that it is well. */

@@ -178,7 +178,7 @@ class Outbox {
         return
       }
       if (kind === Entry.COME) {
-        this.#bridges.get(number)?.comeForThem()
+        this.#bridges.get(number)?.lending.comeForThem()
         return
       }
       const ticket = this.#tickets.get(number)

@@ -57,12 +57,12 @@ class Pool extends ObservedEmitter {
    * @returns {Promise<H>}
    */
   acquire(options) {
-    if (!acquiring.hasSubscribers) return this.#bridge.acquire(options)
+    if (!acquiring.hasSubscribers) return this.#bridge.lending.acquire(options)
     /** @type {Record<string, unknown>} */
     const context = { pool: this.name }
     if (options?.endpoint !== undefined) context.endpoint = options.endpoint
     return acquiring.trace(async () => {
-      const held = await this.#bridge.acquire(options)
+      const held = await this.#bridge.lending.acquire(options)
       context.connectionId = held.id
       context.endpoint = leaseOf(held)?.endpoint
       return held
@@ -74,7 +74,7 @@ class Pool extends ObservedEmitter {
    * @returns {H | null}
    */
   tryAcquire(options) {
-    return this.#bridge.tryAcquire(options)
+    return this.#bridge.lending.tryAcquire(options)
   }
 
   /** @param {unknown} held */

@@ -61,8 +61,11 @@ class Shelf {
     this.#lastWord = Math.ceil(layout.slots / slotsPerWord) - 1
   }
 
-  /** Takes an idle slot; `slot` and `generation` say which. False: native code must be asked. */
-  take() {
+  /**
+   * Takes an idle slot; `slot` and `generation` say which. False: native code must be asked.
+   * @param {number} [count] where it counts
+   */
+  take(count = at.taken) {
     const words = this.#words
     let slot = words[at.hint]
     let word = wordOf[slot]
@@ -82,7 +85,8 @@ class Shelf {
     if (Atomics.compareExchange(words, word, seen, taken) !== seen) return this.#notTaken()
     this.slot = slot
     this.generation = generation
-    words[at.taken]++
+    // It only ever grows: native code may look between any two instructions.
+    words[count]++
     // It stood still between two instructions while the slot was closed and opened again.
     if (words[at.generation + slot] !== generation && !this.#isOurs(slot)) return this.#notTaken()
     words[at.uses + slot]++
@@ -94,11 +98,8 @@ class Shelf {
    * @param {number} waitedMs
    */
   takeFor(waitedMs) {
-    if (!this.take()) return false
-    const words = this.#words
     // What was waited for counts with how long that took.
-    words[at.taken]--
-    words[at.passed]++
+    if (!this.take(at.passed)) return false
     this.#note(WAIT, waitedMs, 1)
     return true
   }

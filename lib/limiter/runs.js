@@ -171,7 +171,7 @@ class Runs {
 
   /** There may be a permit for those who wait here, on the shelf or in native code. */
   comeForThem() {
-    if (!this.#shelf.isFull) this.#arrivals.flush()
+    this.#arrivals.come()
   }
 
   /** An entry has come that was expected. */

@@ -35,7 +35,7 @@ enum Entry {
     /// 1
     Lease { ticket: u64, lease: LeaseInfo, owed: Arc<Owed> },
     /// 2
-    Fault { ticket: u64, fault: Fault },
+    Fault { ticket: u64, fault: String },
     /// 3
     Event { pool: u32, event: String },
     /// 4
@@ -151,7 +151,8 @@ impl Sink for PoolSink {
     }
 
     fn fault(&self, ticket: u64, fault: Fault) {
-        self.queue.post(Entry::Fault { ticket, fault });
+        // Here, and not on the thread that reads it: that is the event loop's.
+        self.queue.post(Entry::Fault { ticket, fault: fault.to_json().to_string() });
     }
 
     fn event(&self, event: Value) {
@@ -268,7 +269,7 @@ fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[
             [1.0, ticket as f64, 0.0]
         }
         Entry::Fault { ticket, fault } => {
-            payloads.set(at, fault.to_json().to_string())?;
+            payloads.set(at, fault)?;
             [2.0, ticket as f64, 0.0]
         }
         Entry::Event { pool, event } => {

@@ -363,6 +363,11 @@ impl Shelf {
         Some(Ok(generation))
     }
 
+    /// A slot is about to be taken or put back, at this moment on JavaScript's clock.
+    pub fn touch(&self, slot: u32, ms: f64) {
+        self.touched[slot as usize].store(ms.to_bits(), Release);
+    }
+
     /// What was taken is held: known at once, or when the engine has said so.
     pub fn count_taken(&self, slot: u32) {
         self.uses[slot as usize].fetch_add(1, AcqRel);

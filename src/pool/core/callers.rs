@@ -269,6 +269,9 @@ impl<F: Face> Core<F> {
         fx: &mut Effects<F>,
     ) -> Result<(), Fault> {
         self.begun = true;
+        if kind == Kind::Hold {
+            self.want_shelf();
+        }
         if kind == Kind::Warm {
             return self.check_open();
         }

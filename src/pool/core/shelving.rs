@@ -38,6 +38,8 @@ pub(super) struct Shelving {
     zero: (f64, Instant),
     /// As it was laid out last.
     shown: [Spots; SHELF_WORDS],
+    /// Somebody has asked to hold a slot: a pool that only runs jobs has no use for a shelf.
+    is_wanted: bool,
     is_open: bool,
     counts: Counts,
     /// How often JavaScript had held each slot.
@@ -77,6 +79,7 @@ impl<F: Face> Core<F> {
             shelf: shelf.clone(),
             zero: (clock_ms, now),
             shown: [Spots::default(); SHELF_WORDS],
+            is_wanted: false,
             is_open: false,
             counts: Counts::default(),
             uses: vec![0; SHELF_SLOTS as usize],
@@ -86,6 +89,13 @@ impl<F: Face> Core<F> {
         Some(shelf)
     }
 
+    /// Somebody asks to hold a slot.
+    pub(super) fn want_shelf(&mut self) {
+        if let Some(shelving) = &mut self.shelving {
+            shelving.is_wanted = true;
+        }
+    }
+
     /// Whether JavaScript helps itself here.
     pub(super) fn has_shelf(&self) -> bool {
         self.shelving.is_some()
@@ -93,38 +103,49 @@ impl<F: Face> Core<F> {
 
     /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
     pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
-        let Some(mut shelving) = self.shelving.take() else { return };
+        let Some(mut shelving) = self.shelving.take_if(|shelving| shelving.is_wanted) else {
+            return;
+        };
+        let mut came_back = Vec::new();
         if std::mem::take(&mut shelving.is_open) {
-            self.shut_shelf(&mut shelving, now);
+            came_back = self.shut_shelf(&mut shelving, now);
         }
         let counts = shelving.shelf.counts();
-        if counts != shelving.counts {
-            self.count_holds(&mut shelving, counts, now);
+        if counts != shelving.counts || !came_back.is_empty() {
+            self.count_holds(&mut shelving, counts, &came_back, now);
         }
         let shelf = shelving.shelf.clone();
         shelf.read_notes(|note| self.take_note(note, shelving.instant(note.ms, now)));
         self.shelving = Some(shelving);
     }
 
-    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) {
+    /// Says which slots have come back.
+    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) -> Vec<u32> {
+        let mut came_back = Vec::new();
         let words = self.shelf_words();
         let shown = shelving.shown;
         for word in 0..words {
             shelving.shown[word] = shelving.shelf.shut(word);
         }
         // What it has begun of it goes on counting as about to start, until it says that it has.
-        self.rate.turn_back(shelving.shelf.disallow() as usize);
+        if self.rate.is_limited() {
+            self.rate.turn_back(shelving.shelf.disallow() as usize);
+        }
         for (word, before) in shown.into_iter().enumerate().take(words) {
             let after = shelving.shown[word];
             for n in before.changed(after) {
                 let at = word as u32 * SLOTS_PER_WORD + n;
                 match (before.get(n), after.get(n)) {
                     (Spot::Shelf, Spot::Hand) => self.was_taken(at, shelving, now),
-                    (Spot::Hand, Spot::Shelf) => self.was_put_back(at),
+                    (Spot::Hand, Spot::Shelf) => {
+                        self.was_put_back(at);
+                        came_back.push(at);
+                    }
                     _ => self.race(),
                 }
             }
         }
+        came_back
     }
 
     /// A slot went from the shelf into a hand: IDLE → IN_USE.
@@ -158,7 +179,13 @@ impl<F: Face> Core<F> {
     }
 
     /// Brings the totals, the uses and the order up to date.
-    fn count_holds(&mut self, shelving: &mut Shelving, counts: Counts, now: Instant) {
+    fn count_holds(
+        &mut self,
+        shelving: &mut Shelving,
+        counts: Counts,
+        came_back: &[u32],
+        now: Instant,
+    ) {
         let before = std::mem::replace(&mut shelving.counts, counts);
         let taken = counts.taken.wrapping_sub(before.taken);
         let passed = counts.passed.wrapping_sub(before.passed);
@@ -175,7 +202,8 @@ impl<F: Face> Core<F> {
                 let uses = shelving.shelf.uses(at);
                 let more =
                     uses.wrapping_sub(std::mem::replace(&mut shelving.uses[at as usize], uses));
-                if more == 0 {
+                // A hold that the engine knew of may have ended since.
+                if more == 0 && !came_back.contains(&at) {
                     continue;
                 }
                 let touched = shelving.instant(shelving.shelf.touched(at), now);
@@ -247,7 +275,8 @@ impl<F: Face> Core<F> {
     /// it `owes` somebody there the news of a slot, for who comes later must not be served sooner. Says whether
     /// JavaScript has to be called for those who wait there.
     pub(in crate::pool) fn lay_out_shelf(&mut self, owes: bool, now: Instant) -> bool {
-        let Some(mut shelving) = self.shelving.take_if(|shelving| !shelving.is_open) else {
+        let may = |shelving: &mut Box<Shelving>| shelving.is_wanted && !shelving.is_open;
+        let Some(mut shelving) = self.shelving.take_if(may) else {
             return false;
         };
         let is_full = !owes && self.may_help_itself() && self.lay_out(&mut shelving, now);

@@ -13,13 +13,17 @@ use crate::pool::request::{Kind, Place, Request, RequestKey};
 use crate::pool::state::State;
 use crate::pool::wording::Wording;
 
+/// Of what is due at the same moment, so much at once: whoever waits for the lock meanwhile is the event loop.
+const AT_ONCE: usize = 256;
+
 /// The detail of a timeout at an endpoint that has not answered anything yet.
 pub(in crate::pool) const NEVER_ANSWERED: &str = "neverAnswered";
 
 impl<F: Face> Core<F> {
-    /// Does what is due.
+    /// Does what is due, some of it if that is much: what is left is due at once.
     pub(in crate::pool) fn tick(&mut self, now: Instant, fx: &mut Effects<F>) {
-        while let Some(timer) = self.deadlines.due(now) {
+        for _ in 0..AT_ONCE {
+            let Some(timer) = self.deadlines.due(now) else { break };
             match timer {
                 Timer::Request(key) => self.out_of_time(key, now, fx),
                 Timer::Endpoint(at) => self.look_at(at, now, fx),
