@@ -344,6 +344,7 @@ test('the table in the documents is replaced, and the words around it are kept',
     /^Above\.\n<!-- measured -->\n\n[\s\S]*\n\n<!-- end of measured -->\nBelow\.$/,
   )
   expect(after).toContain('| 99 | a <trial> | 10 slots |')
+  expect(after).toContain('Not measured: 97 (a third), 98 (another).')
   expect(after).not.toContain('old')
   expect(withMeasured(after, resultOf([]))).not.toContain('| 99 |')
   expect(() => withMeasured('no markers', resultOf([]))).toThrow(/markers/)

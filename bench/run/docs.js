@@ -16,7 +16,7 @@ function withMeasured(text, result) {
 }
 
 /** @param {import('..').Result} result */
-function measured({ startedAt, full, machine, rows }) {
+function measured({ startedAt, full, machine, rows, missing, broken }) {
   const { cpu, cores, memoryGb, system, node, rust, version, peers, load } = machine
   const versions = Object.entries(peers).map(([name, number]) => `${name} ${number}`)
   const facts = [
@@ -24,6 +24,8 @@ function measured({ startedAt, full, machine, rows }) {
     `Node ${node}${rust === null ? '' : `, ${rust}`}; load ${load.before} before and ${load.after} after.`,
     `Peers: ${versions.join(', ')}.`,
   ]
+  const without = [...missing, ...broken].map(({ number, title }) => `${number} (${title})`)
+  if (without.length > 0) facts.push(`Not measured: ${without.join(', ')}.`)
   return `${facts.join('\n')}\n\n${markdown(summary(rows))}`
 }
 
