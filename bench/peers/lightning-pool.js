@@ -3,6 +3,11 @@
 // lightning-pool. Without `min`: it would look after it on a turn of its own at each acquire. `release` rather than
 // `releaseAsync`, which is slower by a promise. Its queue is bounded by default; here it is not.
 
+const { setTimeout: pause } = require('node:timers/promises')
+
+/** After a great many of its waiters have timed out, its close was seen not to end. */
+const CLOSE_MS = 200
+
 /** @type {import('.').Open} */
 async function open({ max, acquireTimeoutMs = 0, create = async () => ({}), destroy = noop }) {
   const { Pool } = await import('lightning-pool')
@@ -24,7 +29,7 @@ async function open({ max, acquireTimeoutMs = 0, create = async () => ({}), dest
       return undefined
     },
     resource: (held) => held,
-    close: () => pool.closeAsync(true),
+    close: () => Promise.race([pool.closeAsync(true), pause(CLOSE_MS)]),
   }
 }
 
