@@ -10,7 +10,7 @@ const { quantity, range, sized, unitName } = require('../run/words')
 /** @typedef {(value: number) => number} Scale */
 
 const WIDTH = 520
-const LEFT = 184
+const LEFT = 200
 const RIGHT = 70
 const BAR = 15
 const STEP = 20

@@ -128,8 +128,8 @@ const scenario = {
   isolated: true,
   contestants: [
     contestant('blender-pool', ours({})),
-    contestant('blender-pool, checks each second', ours({ healthCheckIntervalMs: 1_000 })),
-    contestant('blender-pool, no health checks', ours({ healthCheckIntervalMs: 0 })),
+    contestant('blender-pool, pings often', ours({ healthCheckIntervalMs: 1_000 })),
+    contestant('blender-pool, no pings', ours({ healthCheckIntervalMs: 0 })),
     contestant('generic-pool', genericPool),
   ],
 }
