@@ -57,7 +57,7 @@ const scenario = {
     'have no bound on their line (lightning-pool has one of 1 000 by default). Otherwise peers as in row 1.',
   label: 'callers',
   sizes: [1000, 10_000, 50_000, 100_000],
-  shortSizes: [1000, 10_000, 100_000],
+  shortSizes: [1000, 10_000, 50_000],
   rounds: { short: 2, full: 9 },
   isolated: true,
   contestants: everyPool(make, { tarn: 10_000, 'pg-pool': 10_000 }),

@@ -36,7 +36,7 @@ function contestant(name, open) {
     name,
     async make(callers, { full }) {
       const { pool, close } = await atItsServer(open, CONNECTIONS)
-      const count = full ? 8_000 : 1_500
+      const count = full ? 8_000 : 900
       return {
         async round() {
           const small = await measured(pool, callers, count, SMALL)

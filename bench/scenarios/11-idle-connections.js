@@ -10,7 +10,7 @@ const { collect } = require('../run/rubbish')
 const { tcpBuffersKb } = require('../run/kernel-buffers')
 const { startServer } = require('../servers/server')
 
-const IDLE_MS = { short: 1_500, full: 10_000 }
+const IDLE_MS = { short: 1_000, full: 10_000 }
 /** Open before the first look: what any pool at work has in memory. */
 const FEW = 16
 /** The memory of the socket's buffers is the kernel's; what the opening has left behind is given back in this time. */
@@ -112,7 +112,7 @@ const scenario = {
   sides:
     'A pool opens 1 000 connections to a server in a process of its own and nobody uses them. Memory is what the ' +
     `resident memory of the process has grown by since the pool had ${FEW}, after a collection of rubbish, per connection. ` +
-    'Processor time is that of the whole process, in percent of one core, over 1.5 s (long form: 10 s). blender-pool: ' +
+    'Processor time is that of the whole process, in percent of one core, over 1 s (long form: 10 s). blender-pool: ' +
     'as it comes, which pings each connection once in 30 to 60 s; with a ping of each every second or two; and with ' +
     'none. The peer: generic-pool with clients of node:net, which checks ' +
     'nothing. What the kernel keeps for sockets counts to no process: its buffers, which an idle connection does not ' +

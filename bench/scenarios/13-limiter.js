@@ -72,7 +72,7 @@ function contestant(name, open, { rate = true, share = 1 } = {}) {
   return {
     name,
     async make(callers, { full }) {
-      const times = (full ? 50_000 : 20_000) * share
+      const times = (full ? 50_000 : 10_000) * share
       const allowance = new Allowance()
       const limited = await check(await open({ limit: LIMIT }))
       const rated = rate ? await check(await open({ limit: LIMIT, perSecond: PER_SECOND })) : null
@@ -116,7 +116,7 @@ const scenario = {
     contestant('p-limit', pLimit, { rate: false }),
     contestant('async-sema', asyncSema),
     // It sets a timer for each run, of a millisecond at least.
-    contestant('bottleneck', bottleneck, { share: 0.002 }),
+    contestant('bottleneck', bottleneck, { share: 0.004 }),
   ],
 }
 

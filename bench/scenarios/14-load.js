@@ -62,7 +62,7 @@ const scenario = {
     'what it is afterwards.',
   label: 'package',
   sizes: [1],
-  rounds: { short: 5, full: 31 },
+  rounds: { short: 3, full: 31 },
   measures: {
     added: { title: 'memory added', unit: 'MB' },
     rss: { title: 'memory in all', unit: 'MB' },
