@@ -326,9 +326,9 @@ export interface Figures extends Gauges {
   /** Always 0; anything else is a defect of this package. */
   raceDetected: number
   closed: Record<CloseReason, number>
-  /** How long calls waited for their connection. */
+  /** How long calls waited for their connection. Waits within one turn of the event loop share that turn’s time. */
   waitMs: Percentiles
-  /** How long connections were out. */
+  /** How long connections were out. Holds within one turn of the event loop share that turn’s time. */
   useMs: Percentiles
   connectMs: Percentiles
   commandMs: Percentiles
