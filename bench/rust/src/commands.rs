@@ -48,7 +48,7 @@ pub async fn commands(rounds: u64) -> Duration {
 struct Replied(Notify);
 
 impl Sink for Replied {
-    fn reply(&self, _ticket: u64, reply: Reply, _dialect: &'static Dialect, _raw: bool) {
+    fn reply(&self, _ticket: u64, reply: Reply, _dialect: &'static Dialect) {
         assert!(reply.ok, "the server says yes to everything");
         self.0.notify_one();
     }
