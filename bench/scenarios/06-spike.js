@@ -98,7 +98,7 @@ const scenario = {
     'like the peers waits for 150 ms in its `create`. None is told to open few at a time.',
   label: 'callers',
   sizes: [50],
-  rounds: { short: 2, full: 11 },
+  rounds: { short: 1, full: 11 },
   measures: { connections: { title: 'opened', unit: 'count' } },
   isolated: true,
   contestants: Object.entries(POOLS).map(([name, open]) =>
