@@ -13,7 +13,7 @@ const { turn } = require('./turn')
  * than that waits here for the rest of the turn only.
  */
 const LONG_MS = 50
-/** Of a longer queue nobody is served soon. */
+/** Those handed over before the event loop has its turn. */
 const MANY = 1_000
 
 /**
@@ -100,13 +100,13 @@ class Arrivals {
   /** There may be something for them, on the shelf or in native code. */
   come() {
     if (this.#isLeaving || this.#shelf?.isFull) return
-    if (this.length > MANY) this.#leave()
+    if (this.length > MANY) this.#leave(0)
     else this.flush()
   }
 
   turnEnded() {
     this.#willLook = false
-    if (this.length > MANY || (this.#isHasty && this.length > 0)) this.#leave()
+    if (this.#isHasty && this.length > 0) this.#leave(0)
     if (this.#isLeaving) return
     if (this.length > 0) {
       // It keeps the process alive, as a call does that native code has.
@@ -122,17 +122,26 @@ class Arrivals {
     clearTimeout(this.#timer)
   }
 
-  /** All of them go, so many a turn: the event loop has other things to do. */
-  #leave() {
-    this.#handOver(MANY, 0)
-    this.#isLeaving = this.length > 0
-    if (this.#isLeaving) setImmediate(() => this.#leave())
+  /**
+   * They go, so many a turn: the event loop has other things to do.
+   * @param {number} longMs only those who have waited for so long
+   */
+  #leave(longMs) {
+    const before = this.length
+    this.#handOver(MANY, longMs)
+    this.#isLeaving = this.length > 0 && before - this.length >= MANY
+    if (this.#isLeaving) {
+      setImmediate(() => this.#leave(longMs))
+    } else if (this.length > 0) {
+      this.turnEnded()
+      // Native code may have called while they went.
+      this.come()
+    }
   }
 
   #lookForLong() {
     this.#timer = undefined
-    this.#handOver(MANY, LONG_MS)
-    if (this.length > 0) this.turnEnded()
+    if (this.length > 0) this.#leave(LONG_MS)
   }
 
   /**
