@@ -129,6 +129,7 @@ const scenario = {
     'for what it makes has to be collected, and so does whatever parses.',
   label: 'MB',
   sizes: [1, 8, 32],
+  shortSizes: [1, 8],
   rounds: { short: 1, full: 3 },
   measures: {
     longest: { title: 'longest stretch', unit: 'ms' },

@@ -73,7 +73,7 @@ const scenario = {
     'search their line for each, so they sit out 50 000.',
   label: 'waiters',
   sizes: [1000, 20_000, 50_000],
-  shortSizes: [1000, 20_000],
+  shortSizes: [20_000],
   rounds: { short: 1, full: 5 },
   measures: {
     queued: { title: 'calls', unit: 'ms' },
