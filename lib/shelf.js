@@ -167,8 +167,15 @@ class Shelf {
   /** Whether all there is to be had is in somebody's hand here: native code could do nothing for one more. */
   get isFull() {
     // Not past `waiting`: an ordinary look may be taken before the count is seen.
-    const seen = Atomics.load(this.#words, 0)
-    return seen >= 0 && (seen & FULL) !== 0
+    const first = Atomics.load(this.#words, 0)
+    if (first < 0 || (first & FULL) === 0 || (first & LOW_BITS) !== 0) return false
+    for (let word = 1; word <= this.#lastWord; word++) {
+      const seen = Atomics.load(this.#words, word)
+      // Beyond the pool's last slot the words are never opened.
+      if (seen < 0) break
+      if ((seen & LOW_BITS) !== 0) return false
+    }
+    return true
   }
 
   /** Whether those who wait in native code may as well wait here. */

@@ -191,6 +191,11 @@ impl Core {
         self.slots.iter().all(|slot| matches!(slot.state, State::Held | State::Opening))
     }
 
+    fn has_all_open(&self) -> bool {
+        let is_open = |state| matches!(state, State::Held | State::Opening | State::Idle);
+        self.slots.iter().all(|slot| is_open(slot.state))
+    }
+
     /// Says whether JavaScript must be called.
     fn lay_out(&mut self, shelf: &Shelf) -> bool {
         let mut is_full = false;
@@ -211,7 +216,8 @@ impl Core {
                 spots = spots.with(n, spot);
             }
             is_full = self.is_exhausted();
-            shelf.lay_out(0, spots, is_full);
+            // Whatever is idle here lies on the shelf.
+            shelf.lay_out(0, spots, self.has_all_open());
             self.shown = spots;
             self.is_open = true;
         }

@@ -51,7 +51,7 @@ pub const SHELF_SLOTS: u32 = SLOTS_PER_WORD * SHELF_WORDS as u32;
 
 /// The engine is at work, or somebody waits.
 const SHUT: u32 = 1 << 31;
-/// In the first word: every slot there may be is open, and none is idle. If it is shut, that is for those who wait,
+/// In the first word: every slot there may be is open, and none is idle but on the shelf. If it is shut, that is for those who wait,
 /// who might as well wait in JavaScript.
 const FULL: u32 = 1 << 30;
 
@@ -106,6 +106,11 @@ impl Spots {
             changed &= !(3 << (2 * n));
             Some(n)
         })
+    }
+
+    /// How many are on the shelf.
+    pub fn on_shelf(self) -> u32 {
+        (self.0 & 0x1555_5555).count_ones()
     }
 
     /// Those that are not the engine's.
@@ -389,7 +394,12 @@ impl Shelf {
 
     /// Whether all there is to be had is in somebody's hand: the engine could do nothing for one more.
     pub fn is_full(&self) -> bool {
-        self.words[0].load(SeqCst) & (SHUT | FULL) == FULL
+        let first = self.words[0].load(SeqCst);
+        let lies_there = |word: &AtomicU32| {
+            let seen = word.load(SeqCst);
+            seen & SHUT == 0 && Spots(seen & !FULL).on_shelf() > 0
+        };
+        first & (SHUT | FULL) == FULL && !self.words.iter().any(lies_there)
     }
 
     /// 2 → 1, by the holder of `generation`. `false`: the engine must be called.

@@ -273,6 +273,11 @@ impl SlotTable {
         (0..slots.div_ceil(32)).any(|word| self.bitmap(word).load(Acquire) != 0)
     }
 
+    /// How many of the first so many are idle, as far as the bits say.
+    pub fn idle_count(&self, slots: usize) -> u32 {
+        (0..slots.div_ceil(32)).map(|word| self.bitmap(word).load(Acquire).count_ones()).sum()
+    }
+
     /// The slot counts as changed, though its word may not have.
     pub fn touch(&self, slot: u32) {
         if slot < SHELF_SLOTS {

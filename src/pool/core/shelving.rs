@@ -306,9 +306,12 @@ impl<F: Face> Core<F> {
             self.rate.go_ahead(starts);
             shelving.shelf.allow(starts as u32);
         }
-        let is_full = self.is_exhausted();
+        let on_shelf: u32 = shelving.shown[..words].iter().map(|spots| spots.on_shelf()).sum();
+        let all_there = !self.has_room()
+            && self.table.idle_count(self.slots.len()) == on_shelf
+            && !self.observed.has(Name::Alert);
         for word in (0..words).rev() {
-            shelving.shelf.lay_out(word, shelving.shown[word], is_full);
+            shelving.shelf.lay_out(word, shelving.shown[word], all_there);
         }
         shelving.is_open = true;
         if let Some(trusted) = self.settings.vet_after
@@ -317,7 +320,7 @@ impl<F: Face> Core<F> {
         {
             self.deadlines.insert(now + look_every(trusted), Timer::Shelf);
         }
-        is_full
+        all_there && on_shelf == 0
     }
 
     /// Whether nothing is idle and nothing more can be opened, and nobody wants to hear of those who wait.
