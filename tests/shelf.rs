@@ -21,7 +21,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Handle};
 
 const MAX: u32 = 4;
-const HOLDS: u64 = 20_000;
+const HOLDS: u64 = 5_000;
 /// Nobody waits for so long unless nobody will ever serve it.
 const FOR_EVER: Duration = Duration::from_secs(30);
 
@@ -248,11 +248,15 @@ impl JavaScript {
 }
 
 /// Answers errands, and lets things happen as long as it is wild.
-fn world(pool: &ResourcePool, post: &Post, wild: &AtomicBool, mut random: Rng) {
+fn world(pool: &ResourcePool, post: &Post, wild: &AtomicBool, tame: &AtomicBool, mut random: Rng) {
     let mut alive: Vec<u64> = Vec::new();
     while !post.closed.load(SeqCst) {
         let errand = lock(&post.errands).pop_front();
         let is_wild = wild.load(SeqCst);
+        if !is_wild {
+            // Nothing that was begun while it was wild is still to come.
+            tame.store(true, SeqCst);
+        }
         let fails = |random: &mut Rng| (is_wild && random.u32(0..12) == 0).then(|| "no".to_owned());
         match errand {
             Some((Errand::Create, id, _)) => {
@@ -306,10 +310,12 @@ fn go_wild(seed: u64) {
     ));
     let shelf = pool.make_shelf(0.0).expect("nothing in these options is against it");
     let wild = Arc::new(AtomicBool::new(true));
+    let tame = Arc::new(AtomicBool::new(false));
     let mut random = Rng::with_seed(seed);
     let other = {
-        let (pool, post, wild, random) = (pool.clone(), post.clone(), wild.clone(), random.fork());
-        thread::spawn(move || world(&pool, &post, &wild, random))
+        let (pool, post, random) = (pool.clone(), post.clone(), random.fork());
+        let (wild, tame) = (wild.clone(), tame.clone());
+        thread::spawn(move || world(&pool, &post, &wild, &tame, random))
     };
     let (held, waiting) = (Vec::new(), HashSet::new());
     let mut js = JavaScript {
@@ -341,6 +347,10 @@ fn go_wild(seed: u64) {
         }
     }
     wild.store(false, SeqCst);
+    while !tame.load(SeqCst) {
+        js.drain();
+        thread::yield_now();
+    }
     pool.resize(None, Some(MAX)).unwrap();
     let since = Instant::now();
     while js.arrivals > 0 || !js.waiting.is_empty() || !js.held.is_empty() {
