@@ -21,6 +21,8 @@ mod health;
 mod hooks;
 mod leaving;
 mod lifecycle;
+#[cfg(test)]
+mod nobody;
 mod opening;
 mod outcomes;
 mod pacing;

@@ -270,42 +270,16 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use futures::future::BoxFuture;
-
     use super::super::Effect;
+    use super::super::nobody::Nobody;
     use super::*;
-    use crate::fault::{Code, Delivered};
+    use crate::fault::Code;
     use crate::pool::backoff::Backoff;
-    use crate::pool::event::Event;
-    use crate::pool::face::{CloseReport, Grant, Habits, Opened, Start};
+    use crate::pool::face::{Habits, Opened};
     use crate::pool::request::Ask;
     use crate::pool::settings::Settings;
 
     const MS: Duration = Duration::from_millis(1);
-
-    /// Nothing is ever carried out here.
-    struct Nobody;
-
-    impl Face for Nobody {
-        type Resource = ();
-        type Job = ();
-        fn open(&self, _: usize, _: u32, _: u64) -> BoxFuture<'static, Result<Opened<()>, Fault>> {
-            unreachable!()
-        }
-        fn close(&self, _: &Arc<()>) {}
-        fn start(&self, _: &Arc<()>, _: u64, _: &()) -> Start {
-            unreachable!()
-        }
-        fn cut(&self, _: &Arc<()>, _: u64, _: Duration) -> Delivered {
-            unreachable!()
-        }
-        fn granted(&self, _: &(), _: &Grant<()>) -> bool {
-            false
-        }
-        fn failed(&self, _: &(), _: Fault) {}
-        fn observed(&self, _: &Event) {}
-        fn closed(&self, _: &CloseReport) {}
-    }
 
     fn habits() -> Habits {
         Habits {

@@ -359,12 +359,19 @@ impl<F: Face> Core<F> {
         sent.collect()
     }
 
-    /// It is time to see whether what lies there is still good.
+    /// Whether what lies there is still good is seen as it is laid out next.
     pub(super) fn look_at_shelf(&mut self) {
-        if let Some(shelving) = &mut self.shelving {
-            shelving.is_minded = false;
+        if self.shelving.is_some() {
             self.table.touch_all();
         }
+    }
+
+    /// [`Timer::Shelf`] has gone off.
+    pub(super) fn shelf_is_due(&mut self) {
+        if let Some(shelving) = &mut self.shelving {
+            shelving.is_minded = false;
+        }
+        self.look_at_shelf();
     }
 
     /// Whose a slot is until the engine's next decision.
@@ -434,4 +441,54 @@ impl<F: Face> Core<F> {
 /// How often what lies there is looked at, so that none is taken that is not trusted.
 fn look_every(trusted: Duration) -> Duration {
     trusted / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Effect;
+    use super::super::nobody::Nobody;
+    use super::*;
+    use crate::pool::face::{Habits, Opened};
+    use crate::pool::request::{Ask, Kind};
+    use crate::pool::settings::Settings;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn what_is_looked_at_every_so_often_has_one_timer_however_often_upkeep_looks_too() {
+        let habits = Habits {
+            max_connecting: 1,
+            max_in_flight: 1,
+            min_slots: 0,
+            max_slots: 1,
+            quiet: false,
+            per_job: false,
+        };
+        let settings = Settings {
+            max_slots: 1,
+            vet_after: Some(MS * 470),
+            upkeep_interval: Some(MS * 1_000),
+            ..Settings::default()
+        };
+        let mut core: Core<Nobody> = Core::new(settings, vec![(Arc::from("a"), habits)]);
+        let mut fx = Vec::new();
+        let mut now = Instant::now();
+        core.make_shelf(0.0, now).expect("nothing in these settings is against it");
+        core.submit(Ask::new(Kind::Hold), Arc::new(()), now, &mut fx).unwrap();
+        let Some(Effect::Open { slot, id, .. }) = fx.pop() else { panic!("nothing is opened") };
+        let opened = Opened { resource: Arc::new(()), habits, proven: true };
+        core.opened(slot, id, opened, now, &mut fx);
+        let Some(Effect::Grant { grant, .. }) = fx.pop() else { panic!("nothing is granted") };
+        core.in_hand(grant.lease);
+        let mut most = 0;
+        for _ in 0..400 {
+            core.lay_out_shelf(false, now);
+            most = most.max(core.deadlines.len());
+            now += MS * 50;
+            core.catch_up(now);
+            core.tick(now, &mut fx);
+        }
+        // Its own, and upkeep's.
+        assert_eq!(most, 2);
+    }
 }

@@ -34,7 +34,7 @@ impl<F: Face> Core<F> {
                 }
                 Timer::Stalled => self.stalling = false,
                 Timer::Rate => self.pacing = false,
-                Timer::Shelf => self.look_at_shelf(),
+                Timer::Shelf => self.shelf_is_due(),
                 Timer::Leak(lease) => self.held_too_long(lease, now, fx),
                 Timer::Check { slot, number } => self.check_timed_out(slot, number, now, fx),
                 Timer::Hook { slot, number } => self.hook_timed_out(slot, number, fx),
