@@ -7,6 +7,7 @@ const { Arrivals } = require('./arrivals')
 const { NONE, readCallOptions } = require('./call-options')
 const { watch } = require('./garbage')
 const { Lease } = require('./lease')
+const { refusal } = require('./refusal')
 const { makeShelf } = require('./shelf')
 const { Ticket } = require('./ticket')
 const { turn } = require('./turn')
@@ -16,18 +17,6 @@ const { turn } = require('./turn')
 /** @typedef {import('./lease').Content} Content */
 /** @typedef {import('./pool-error').PoolError} PoolError */
 /** @typedef {import('./shelf').Shelf} Shelf */
-
-/**
- * The line that called is a frame of this moment, not of the one in which the error was made; and the caller's promise
- * leads there only when it has taken this one up.
- * @param {any} error
- */
-async function refusal(error) {
-  await undefined
-  await undefined
-  Error.captureStackTrace(error)
-  throw error
-}
 
 class Lending {
   #bridge
@@ -194,8 +183,6 @@ class Lending {
       const ticket = this.#bridge.outbox.recall(waiting[at])
       this.#arrivals.add({ resolve: (lent) => ticket.serve(lent), since: now - waiting[at + 1] })
     }
-    // Native code may have got something to give after it sent them, and seen nobody waiting here.
-    this.comeForThem()
   }
 
   /** There may be something for those who wait here, on the shelf or in native code. */
@@ -226,7 +213,7 @@ class Lending {
       if (got instanceof Ticket) got.settled.then(() => resolve(this.#outcomeOf(got)))
       else resolve(got)
     } catch (error) {
-      resolve(refusal(error))
+      resolve(refusal(/** @type {Error} */ (error)))
     }
   }
 
@@ -238,7 +225,7 @@ class Lending {
     try {
       return this.#served(ticket)
     } catch (error) {
-      return refusal(error)
+      return refusal(/** @type {Error} */ (error))
     }
   }
 

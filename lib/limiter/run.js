@@ -9,6 +9,7 @@
 const { Entry } = require('../binding')
 const { Caller } = require('./caller')
 const { commandTimeout, queueTimeout, waitTimeout } = require('./faults')
+const { refusal } = require('../refusal')
 const { turn } = require('../turn')
 
 /** @typedef {import('../pool-error').Fault} Fault */
@@ -31,17 +32,6 @@ const NO_SIGNAL = /** @type {any} */ (undefined)
  */
 function seesNoSignal(fn) {
   return fn.length === 0 && BARE.test(sourceOf.call(fn))
-}
-
-/**
- * The line that called is a frame of this moment, not of the one in which the error was made.
- * @param {import('../pool-error').PoolError} error
- */
-async function refusal(error) {
-  await undefined
-  await undefined
-  Error.captureStackTrace(error)
-  throw error
 }
 
 class Run {

@@ -1,0 +1,18 @@
+// @ts-check
+'use strict'
+// An error for a caller who was given a promise before anybody knew of the error, with the caller's own line in its stack.
+
+/**
+ * The line that called is a frame of this moment, not of the one in which the error was made; and the caller's promise
+ * leads there only when it has taken this one up.
+ * @param {Error} error
+ * @returns {Promise<never>}
+ */
+async function refusal(error) {
+  await undefined
+  await undefined
+  Error.captureStackTrace(error)
+  throw error
+}
+
+module.exports = { refusal }
