@@ -9,6 +9,8 @@
 //!   of a slot.
 //! - `lifecycle`, `closing`: the way of the pool. `upkeep`: what is too old or too few. `watchdog`:
 //!   what is stuck.
+//! - `shelving`: what JavaScript may take by itself. `catching_up`: what it has taken. `outside`: who
+//!   waits there.
 //! - `health`: one check. `vetting`: one that somebody waits for. `rounds`: who is checked when. `report`, `summary`: how everything does.
 //! - `pacing`: how often. `alerts`: figures that are where they should not be.
 //! - `hooks`: user code. `patience`: endpoints that fail. `probing`: those that may be
@@ -16,6 +18,7 @@
 
 mod alerts;
 mod callers;
+mod catching_up;
 mod closing;
 mod health;
 mod hooks;
@@ -25,6 +28,7 @@ mod lifecycle;
 mod nobody;
 mod opening;
 mod outcomes;
+mod outside;
 mod pacing;
 mod patience;
 mod probing;

@@ -1,4 +1,4 @@
-//! What lies on the [`Shelf`] for JavaScript to take, and what it has done there meanwhile.
+//! What lies on the [`Shelf`] for JavaScript to take.
 //!
 //! The engine shuts the shelf and [catches up](Core::catch_up) as it takes its lock, and [lays it
 //! out](Core::lay_out_shelf) as it lets go of it. In between all is as if JavaScript had called for each slot
@@ -14,17 +14,12 @@ use super::{Core, Effects, Phase, Timer};
 use crate::pool::atomics::SHELF_WORDS;
 use crate::pool::event::Name;
 use crate::pool::face::Face;
-use crate::pool::shelf::{
-    Counts, MOST_STARTS, Note, Noted, SHELF_SLOTS, SLOTS_PER_WORD, Shelf, Spot, Spots,
-};
+use crate::pool::shelf::{Counts, MOST_STARTS, SHELF_SLOTS, SLOTS_PER_WORD, Shelf, Spot, Spots};
 use crate::pool::state::State;
 use crate::pool::table::Lease;
 
 /// Whoever hears of these hears of each slot.
 const EACH_SLOT: [Name; 3] = [Name::CheckOutStarted, Name::CheckedOut, Name::CheckedIn];
-
-/// Of a longer queue nobody is served soon, wherever it is.
-const MOST_OUTSIDE: usize = 256;
 
 /// What is trusted for less is looked at each time it is lent.
 const TRUST: Duration = Duration::from_millis(40);
@@ -33,23 +28,24 @@ const LOOK_AHEAD: u32 = 2;
 
 /// The engine's end of the shelf.
 pub(super) struct Shelving {
-    shelf: Arc<Shelf>,
+    pub shelf: Arc<Shelf>,
     /// JavaScript's clock said this at that moment.
-    zero: (f64, Instant),
+    pub zero: (f64, Instant),
     /// As it was laid out last.
-    shown: [Spots; SHELF_WORDS],
+    pub shown: [Spots; SHELF_WORDS],
     /// Somebody has asked to hold a slot: a pool that only runs jobs has no use for a shelf.
-    is_wanted: bool,
-    is_open: bool,
-    counts: Counts,
+    pub is_wanted: bool,
+    pub is_open: bool,
+    pub counts: Counts,
     /// How often JavaScript had held each slot.
-    uses: Vec<u32>,
+    pub uses: Vec<u32>,
     /// [`Timer::Shelf`] is set.
-    is_minded: bool,
+    pub is_minded: bool,
 }
 
 impl Shelving {
-    fn instant(&self, ms: f64, now: Instant) -> Instant {
+    /// What JavaScript's clock said, as a moment that is not to come.
+    pub fn instant(&self, ms: f64, now: Instant) -> Instant {
         let (zero, at) = self.zero;
         at.checked_add(Duration::from_secs_f64((ms - zero).clamp(0.0, 1e12) / 1e3))
             .map_or(now, |then| then.min(now))
@@ -99,139 +95,6 @@ impl<F: Face> Core<F> {
     /// Whether JavaScript helps itself here.
     pub(super) fn has_shelf(&self) -> bool {
         self.shelving.is_some()
-    }
-
-    /// Shuts the shelf, and takes in what JavaScript has done since it was laid out.
-    pub(in crate::pool) fn catch_up(&mut self, now: Instant) {
-        let Some(mut shelving) = self.shelving.take_if(|shelving| shelving.is_wanted) else {
-            return;
-        };
-        let mut came_back = Vec::new();
-        if std::mem::take(&mut shelving.is_open) {
-            came_back = self.shut_shelf(&mut shelving, now);
-        }
-        let counts = shelving.shelf.counts();
-        if counts != shelving.counts || !came_back.is_empty() {
-            self.count_holds(&mut shelving, counts, &came_back, now);
-        }
-        let shelf = shelving.shelf.clone();
-        shelf.read_notes(|note| self.take_note(note, shelving.instant(note.ms, now)));
-        self.shelving = Some(shelving);
-    }
-
-    /// Says which slots have come back.
-    fn shut_shelf(&mut self, shelving: &mut Shelving, now: Instant) -> Vec<u32> {
-        let mut came_back = Vec::new();
-        let words = self.shelf_words();
-        let shown = shelving.shown;
-        for word in 0..words {
-            shelving.shown[word] = shelving.shelf.shut(word);
-        }
-        // What it has begun of it goes on counting as about to start, until it says that it has.
-        if self.rate.is_limited() {
-            self.rate.turn_back(shelving.shelf.disallow() as usize);
-        }
-        for (word, before) in shown.into_iter().enumerate().take(words) {
-            let after = shelving.shown[word];
-            for n in before.changed(after) {
-                let at = word as u32 * SLOTS_PER_WORD + n;
-                match (before.get(n), after.get(n)) {
-                    (Spot::Shelf, Spot::Hand) => self.was_taken(at, shelving, now),
-                    (Spot::Hand, Spot::Shelf) => {
-                        self.was_put_back(at);
-                        came_back.push(at);
-                    }
-                    _ => self.race(),
-                }
-            }
-        }
-        came_back
-    }
-
-    /// A slot went from the shelf into a hand: IDLE → IN_USE.
-    fn was_taken(&mut self, at: u32, shelving: &Shelving, now: Instant) {
-        let Ok(lease) = self.table.claim(at) else { return self.race() };
-        let claimed_at = shelving.instant(shelving.shelf.touched(at), now);
-        let slot = &mut self.slots[at as usize];
-        slot.lease = Some(lease);
-        slot.held = true;
-        slot.in_hand = true;
-        slot.leaving = false;
-        slot.claimed_at = claimed_at;
-        self.held += 1;
-        let place = &mut self.endpoints[slot.endpoint];
-        place.held += 1;
-        place.served_at = Some(claimed_at);
-        place.moved_at = Some(claimed_at);
-    }
-
-    /// A slot was put back: IN_USE → IDLE.
-    fn was_put_back(&mut self, at: u32) {
-        let slot = &mut self.slots[at as usize];
-        let Some(lease) = slot.lease.take() else { return self.race() };
-        slot.held = false;
-        slot.in_hand = false;
-        self.held -= 1;
-        self.endpoints[slot.endpoint].held -= 1;
-        if self.table.release(lease).is_err() {
-            self.race();
-        }
-    }
-
-    /// Brings the totals, the uses and the order up to date.
-    fn count_holds(
-        &mut self,
-        shelving: &mut Shelving,
-        counts: Counts,
-        came_back: &[u32],
-        now: Instant,
-    ) {
-        let before = std::mem::replace(&mut shelving.counts, counts);
-        let taken = counts.taken.wrapping_sub(before.taken);
-        let passed = counts.passed.wrapping_sub(before.passed);
-        let returned = counts.returned.wrapping_sub(before.returned);
-        self.note_at(0, |tally| {
-            tally.counters.acquired += u64::from(taken) + u64::from(passed);
-            tally.counters.released += u64::from(returned);
-            tally.wait.note_times(0.0, taken);
-        });
-        let mut used = Vec::new();
-        for (word, spots) in shelving.shown.iter().enumerate() {
-            for n in spots.lent() {
-                let at = word as u32 * SLOTS_PER_WORD + n;
-                let uses = shelving.shelf.uses(at);
-                let more =
-                    uses.wrapping_sub(std::mem::replace(&mut shelving.uses[at as usize], uses));
-                // A hold that the engine knew of may have ended since.
-                if more == 0 && !came_back.contains(&at) {
-                    continue;
-                }
-                let touched = shelving.instant(shelving.shelf.touched(at), now);
-                let slot = &mut self.slots[at as usize];
-                slot.uses += u64::from(more);
-                slot.used_at = touched;
-                if slot.in_hand {
-                    slot.claimed_at = touched;
-                }
-                self.table.touch(at);
-                used.push(at);
-            }
-        }
-        used.sort_by_key(|at| std::cmp::Reverse(shelving.shelf.age(*at)));
-        for at in used {
-            self.last_order += 1;
-            let slot = &mut self.slots[at as usize];
-            slot.order = self.last_order;
-            self.endpoints[slot.endpoint].hint = at;
-        }
-    }
-
-    fn take_note(&mut self, Note { what, ms, times }: Note, at: Instant) {
-        match what {
-            Noted::Wait => self.note_at(0, |tally| tally.wait.note_times(ms, times)),
-            Noted::Use => self.note_at(0, |tally| tally.used.note_times(ms, times)),
-            Noted::Start => self.rate.start(at, times as usize),
-        }
     }
 
     /// A slot came back by way of the engine: it is the one used last.
@@ -324,39 +187,10 @@ impl<F: Face> Core<F> {
     }
 
     /// Whether nothing is idle and nothing more can be opened, and nobody wants to hear of those who wait.
-    fn is_exhausted(&self) -> bool {
+    pub(super) fn is_exhausted(&self) -> bool {
         !self.has_room()
             && !self.table.has_idle(self.slots.len())
             && !self.observed.has(Name::Alert)
-    }
-
-    /// How many wait in JavaScript.
-    pub(in crate::pool) fn waiting_outside(&self) -> usize {
-        self.shelving.as_ref().map_or(0, |shelving| shelving.shelf.waiting() as usize)
-    }
-
-    /// Whether those who wait could as well wait in JavaScript, which has all there is to give.
-    pub(in crate::pool) fn may_wait_outside(&self) -> bool {
-        let waiting = self.waiting();
-        self.shelving.is_some()
-            && (1..=MOST_OUTSIDE).contains(&waiting)
-            && self.anywhere.holds.len() == waiting
-            && self.special == 0
-            && self.is_exhausted()
-            && self.may_help_itself_but_for_those_who_wait()
-    }
-
-    /// Sends those who wait back to JavaScript, if they may wait there: their jobs, and for how long they
-    /// have been waiting.
-    pub(in crate::pool) fn send_outside(&mut self, now: Instant) -> Vec<(Arc<F::Job>, Duration)> {
-        if !self.may_wait_outside() {
-            return Vec::new();
-        }
-        let sent = self.queued().into_iter().map(|key| {
-            let request = self.take_out(key);
-            (request.job, now.saturating_duration_since(request.queued_at))
-        });
-        sent.collect()
     }
 
     /// Whether what lies there is still good is seen as it is laid out next.
@@ -422,7 +256,7 @@ impl<F: Face> Core<F> {
         self.waiting() == 0 && self.may_help_itself_but_for_those_who_wait()
     }
 
-    fn may_help_itself_but_for_those_who_wait(&self) -> bool {
+    pub(super) fn may_help_itself_but_for_those_who_wait(&self) -> bool {
         self.phase == Phase::Ready
             && self.begun
             && self.freed.is_none()
@@ -433,7 +267,7 @@ impl<F: Face> Core<F> {
             && !EACH_SLOT.iter().any(|name| self.observed.has(*name))
     }
 
-    fn shelf_words(&self) -> usize {
+    pub(super) fn shelf_words(&self) -> usize {
         self.slots.len().div_ceil(SLOTS_PER_WORD as usize).min(SHELF_WORDS)
     }
 }
