@@ -109,9 +109,9 @@ export declare class NativePool {
 export declare class Outbox {
   /**
    * `onReady` is called on the JavaScript thread when entries wait, once until they were
-   * drained. It must not throw.
+   * drained. It must not throw. `hasEventLoop`: libuv's functions may be called.
    */
-  constructor(onReady: () => unknown)
+  constructor(onReady: () => unknown, hasEventLoop: boolean)
   /**
    * Writes entries into `numbers`, three each (kind, ticket or pool number, aux), and their payloads
    * into `payloads`, as many as `numbers` has room for; returns how many. When there was no room left,

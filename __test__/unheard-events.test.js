@@ -22,7 +22,7 @@ async function toldWith(mask) {
       drained.push([numbers[3 * at], numbers[3 * at + 1], payloads[at]])
     }
   }
-  const outbox = new NativeOutbox(drain)
+  const outbox = new NativeOutbox(drain, false)
   const { values } = readOptions('ConnectionPool', {
     endpoints: blender.address,
     dialect: 'worker',

@@ -76,7 +76,8 @@
 
 /**
  * @typedef {object} Binding
- * @property {new (onReady: () => void) => NativeOutbox} Outbox
+ * @property {new (onReady: () => void, hasEventLoop: boolean) => NativeOutbox} Outbox `hasEventLoop`: libuv's
+ *   functions may be called.
  * @property {new (outbox: any, poolNumber: number, owner: string, optionsJson: string) => NativePool} NativePool
  * @property {() => string} tables
  */

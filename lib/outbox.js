@@ -19,6 +19,8 @@ const { warn } = require('./warning')
 /** Entries handled before the event loop has its turn. */
 const SLICE = 256
 const NUMBERS_PER_ENTRY = 3
+/** Others than Node export libuv's functions too, and end the process when one is called. */
+const HAS_EVENT_LOOP = !('bun' in process.versions || 'deno' in process.versions)
 
 class Outbox {
   #native
@@ -47,7 +49,7 @@ class Outbox {
   }
 
   constructor() {
-    this.#native = new NativeOutbox(this.#drain)
+    this.#native = new NativeOutbox(this.#drain, HAS_EVENT_LOOP)
   }
 
   /** What a native pool is made with. */

@@ -5,6 +5,7 @@
 //! - [`target`]: one Blender, as everything that connects to it knows it.
 //! - [`dial`]: opening a stream, both address families of `localhost`.
 //! - [`connection`]: one exchange at a time over one stream, or over one stream per exchange.
+//! - [`poller`]: answers read by the thread that waits for them.
 //! - [`body`]: a reply's document, ready for its reader.
 //! - [`open`]: a dialled connection that has proved it answers.
 //! - [`detect`]: finding out which dialect listens.
@@ -18,6 +19,8 @@ pub mod connection;
 pub mod detect;
 pub mod dial;
 pub mod open;
+#[cfg_attr(not(unix), path = "no_poller.rs")]
+pub mod poller;
 pub mod stream;
 pub mod target;
 
@@ -25,4 +28,5 @@ pub use address::Address;
 pub use body::Body;
 pub use connection::{Connection, Ending, Outcome, Owner, Reply};
 pub use open::Opening;
+pub use poller::Poller;
 pub use target::Target;

@@ -60,7 +60,13 @@ pub async fn open(target: Arc<Target>, opening: Opening) -> Result<Arc<Connectio
         }
     }
     debug!(connection = id, endpoint = %target.name, dialect = dialect.name, "ready");
-    Ok(Connection::warm(target, slot, id, dialect, stream))
+    Connection::warm(target.clone(), slot, id, dialect, stream).map_err(|error| {
+        Fault::new(Code::Connect, format!("the connection could not be watched: {error}"))
+            .endpoint(&*target.name)
+            .connection(id)
+            .cause(target.address.cause(&error, "epoll_ctl"))
+            .advice("The process may have too many files and sockets open (ulimit -n).")
+    })
 }
 
 fn silence(target: &Target, id: u64) -> Fault {

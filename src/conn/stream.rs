@@ -1,9 +1,17 @@
 //! A TCP or Unix socket behind one face.
 //!
 //! Every call is non-blocking and takes `&self`, so the thread that has a command can write it at
-//! once while the connection's task waits for bytes.
+//! once while the connection's task waits for bytes. A socket that a [`Poller`](super::poller::Poller)
+//! watches is not known to tokio: it would wake a thread for everything that comes.
 
+#[cfg(unix)]
+use std::future::pending;
 use std::io;
+#[cfg(unix)]
+use std::io::Write;
+use std::net::Shutdown;
+#[cfg(unix)]
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -45,14 +53,30 @@ pub enum Stream {
     /// Within this machine.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Either, and watched by a poller: nobody can wait for it here.
+    #[cfg(unix)]
+    Watched(Bare),
 }
 
+/// A socket that the runtime does not know.
+#[cfg(unix)]
+#[derive(Debug)]
+pub enum Bare {
+    /// Over IP.
+    Tcp(std::net::TcpStream),
+    /// Within this machine.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// The same for each kind of socket that tokio knows, and another for one that it does not.
 macro_rules! either {
-    ($stream:expr, $socket:ident => $body:expr) => {
+    ($stream:expr, $socket:ident => $body:expr, $bare:ident => $other:expr) => {
         match $stream {
             Stream::Tcp($socket) => $body,
             #[cfg(unix)]
             Stream::Unix($socket) => $body,
+            #[cfg(unix)]
+            Stream::Watched($bare) => $other,
         }
     };
 }
@@ -72,19 +96,38 @@ impl Stream {
         Ok(Stream::Tcp(socket))
     }
 
-    /// Waits until a read may succeed. Cancel safe.
+    /// The same socket, for a poller to watch.
+    ///
+    /// # Errors
+    /// The system's.
+    #[cfg(unix)]
+    pub fn into_watched(self) -> io::Result<Self> {
+        Ok(Stream::Watched(match self {
+            Stream::Tcp(socket) => Bare::Tcp(socket.into_std()?),
+            Stream::Unix(socket) => Bare::Unix(socket.into_std()?),
+            Stream::Watched(bare) => bare,
+        }))
+    }
+
+    /// The descriptor.
+    #[cfg(unix)]
+    pub fn fd(&self) -> RawFd {
+        either!(self, socket => socket.as_raw_fd(), bare => bare.as_fd().as_raw_fd())
+    }
+
+    /// Waits until a read may succeed; for one that is watched, for ever. Cancel safe.
     pub async fn readable(&self) -> io::Result<()> {
-        either!(self, socket => socket.readable().await)
+        either!(self, socket => socket.readable().await, _bare => pending().await)
     }
 
-    /// Waits until a write may succeed. Cancel safe.
+    /// Waits until a write may succeed; for one that is watched, for ever. Cancel safe.
     pub async fn writable(&self) -> io::Result<()> {
-        either!(self, socket => socket.writable().await)
+        either!(self, socket => socket.writable().await, _bare => pending().await)
     }
 
-    /// Appends what has arrived to `buffer`; 0 is the end of the stream.
+    /// Appends what has arrived to `buffer`, which has room; 0 is the end of the stream.
     pub fn try_read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        either!(self, socket => socket.try_read_buf(buffer))
+        either!(self, socket => socket.try_read_buf(buffer), bare => bare.read(buffer))
     }
 
     /// The same, and whether more may have arrived than was taken. Where the system says when new
@@ -100,7 +143,11 @@ impl Stream {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             Ok(())
-        }));
+        }), bare => {
+            taken = bare.read(buffer)?;
+            let more = if 0 < taken && buffer.len() < buffer.capacity() { More::No } else { More::Perhaps };
+            return Ok((taken, more));
+        });
         match read {
             Ok(()) => Ok((taken, More::Perhaps)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {
@@ -115,7 +162,7 @@ impl Stream {
     /// # Errors
     /// Besides the socket's own, `WriteZero` when it takes nothing and never will.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let written = either!(self, socket => socket.try_write(bytes))?;
+        let written = either!(self, socket => socket.try_write(bytes), bare => bare.write(bytes))?;
         if written == 0 && !bytes.is_empty() {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -138,7 +185,37 @@ impl Stream {
     /// Ends both directions now; whoever waits for bytes is told.
     pub fn shutdown(&self) {
         // An error means that the socket has ended already, which is what was wanted.
-        let _ = either!(self, socket => SockRef::from(socket).shutdown(std::net::Shutdown::Both));
+        let _ = either!(
+            self,
+            socket => SockRef::from(socket).shutdown(Shutdown::Both),
+            bare => SockRef::from(&bare.as_fd()).shutdown(Shutdown::Both)
+        );
+    }
+}
+
+#[cfg(unix)]
+impl Bare {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Bare::Tcp(socket) => socket.as_fd(),
+            Bare::Unix(socket) => socket.as_fd(),
+        }
+    }
+
+    #[allow(unsafe_code)]
+    fn read(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        let count = SockRef::from(&self.as_fd()).recv(buffer.spare_capacity_mut())?;
+        // SAFETY: the system has written so many bytes behind the others, into room that is there.
+        unsafe { buffer.set_len(buffer.len() + count) };
+        Ok(count)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // The standard library's, which asks for an error where there could be a signal.
+        match self {
+            Bare::Tcp(socket) => (&*socket).write(bytes),
+            Bare::Unix(socket) => (&*socket).write(bytes),
+        }
     }
 }
 

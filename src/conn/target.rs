@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::address::Address;
 use super::connection::Owner;
+use super::poller::Poller;
 
 /// One Blender as connections see it: the same for all connections to it.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Target {
     pub ping_on_connect: Option<bool>,
     /// Where per-request streams are served.
     pub runtime: Handle,
+    /// Watches the sockets of warm connections; none: each connection's task does.
+    pub poller: Option<Arc<Poller>>,
     /// Who is told what becomes of connections.
     pub owner: Weak<dyn Owner>,
 }

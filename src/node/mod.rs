@@ -10,6 +10,8 @@
 //! Errors cross as text (a fault as JSON): objects made natively belong to another realm under
 //! test runners, and a custom `code` does not survive napi's own error type.
 
+#[cfg(unix)]
+mod event_loop;
 pub mod log;
 pub mod native_pool;
 pub mod outbox;

@@ -108,8 +108,11 @@ impl NativePool {
                 format!("the threads for the pool could not be started: {error}"),
             ))
         })?;
+        let dials = owner == Owner::ConnectionPool.text();
+        let poller = if dials { outbox.poller(env, &runtime) } else { None };
         let sink = Arc::new(PoolSink {
             queue: outbox.queue.clone(),
+            poller,
             pool: pool_number,
             owed: Arc::default(),
             closers: Mutex::default(),

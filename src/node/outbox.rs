@@ -5,7 +5,7 @@
 //! same arrangement as in valkey-glide's Node client: one threadsafe function a promise costs an
 //! async handle each, all of which libuv scans on every wake-up.)
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -14,8 +14,11 @@ use napi::bindgen_prelude::*;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
-use crate::conn::{Body, Reply};
+#[cfg(unix)]
+use super::event_loop;
+use crate::conn::{Body, Poller, Reply};
 use crate::fault::Fault;
 use crate::pool::event::{Errand, Hook};
 use crate::pool::{AnyPool, CloseReport, Lease, LeaseInfo, Sink};
@@ -71,11 +74,16 @@ impl Queue {
 
     /// Wakes JavaScript, if entries came that it has not been woken for.
     fn flush(&self) {
-        if self.unannounced.swap(false, SeqCst) {
+        if !IS_AWAKE.get() && self.unannounced.swap(false, SeqCst) {
             // Once the environment is going away this does nothing, and nobody is left to care.
             lock(&self.wake).call((), ThreadsafeFunctionCallMode::NonBlocking);
         }
     }
+}
+
+thread_local! {
+    /// This thread is JavaScript's, and will tell it by itself.
+    static IS_AWAKE: Cell<bool> = const { Cell::new(false) };
 }
 
 fn close_report(report: &CloseReport) -> String {
@@ -85,6 +93,17 @@ fn close_report(report: &CloseReport) -> String {
         "durationMs": report.duration.as_secs_f64() * 1e3,
     })
     .to_string()
+}
+
+impl Queue {
+    /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then.
+    #[cfg(unix)]
+    pub(super) fn quietly(&self, work: impl FnOnce()) -> bool {
+        IS_AWAKE.set(true);
+        work();
+        IS_AWAKE.set(false);
+        self.unannounced.swap(false, SeqCst)
+    }
 }
 
 /// What one pool owes JavaScript.
@@ -109,6 +128,7 @@ impl Owed {
 /// Where one pool posts to.
 pub(super) struct PoolSink {
     pub queue: Arc<Queue>,
+    pub poller: Option<Arc<Poller>>,
     pub pool: u32,
     pub owed: Arc<Owed>,
     /// Who waits for the pool to be closed, and the report once it is.
@@ -180,6 +200,10 @@ impl Sink for PoolSink {
         self.queue.flush();
     }
 
+    fn poller(&self) -> Option<Arc<Poller>> {
+        self.poller.clone()
+    }
+
     fn closed(&self, report: CloseReport) {
         let mut closers = lock(&self.closers);
         for ticket in closers.tickets.drain(..) {
@@ -193,6 +217,9 @@ impl Sink for PoolSink {
 #[napi]
 pub struct Outbox {
     pub(super) queue: Arc<Queue>,
+    on_ready: FunctionRef<(), Unknown<'static>>,
+    has_event_loop: bool,
+    poller: OnceCell<Option<Arc<Poller>>>,
     /// What was taken from the queue and has not been handed over yet.
     ready: RefCell<VecDeque<Entry>>,
 }
@@ -200,16 +227,42 @@ pub struct Outbox {
 #[napi]
 impl Outbox {
     /// `onReady` is called on the JavaScript thread when entries wait, once until they were
-    /// drained. It must not throw.
+    /// drained. It must not throw. `hasEventLoop`: libuv's functions may be called.
     #[napi(constructor)]
-    pub fn new(on_ready: Function<'_, (), Unknown<'static>>) -> Result<Self> {
+    pub fn new(on_ready: Function<'_, (), Unknown<'static>>, has_event_loop: bool) -> Result<Self> {
         let wake = on_ready.build_threadsafe_function::<()>().weak::<true>().build()?;
         let queue = Queue {
             entries: Mutex::new(VecDeque::new()),
             unannounced: AtomicBool::new(false),
             wake: Mutex::new(wake),
         };
-        Ok(Outbox { queue: Arc::new(queue), ready: RefCell::default() })
+        Ok(Outbox {
+            queue: Arc::new(queue),
+            on_ready: on_ready.create_ref()?,
+            has_event_loop,
+            poller: OnceCell::new(),
+            ready: RefCell::default(),
+        })
+    }
+
+    /// Through which the event loop reads what comes for this environment's pools; `None`: it does not.
+    pub(super) fn poller(&self, env: &Env, runtime: &Handle) -> Option<Arc<Poller>> {
+        self.poller.get_or_init(|| self.watch(env, runtime)).clone()
+    }
+
+    #[cfg(unix)]
+    fn watch(&self, env: &Env, runtime: &Handle) -> Option<Arc<Poller>> {
+        if !self.has_event_loop {
+            return None;
+        }
+        let poller = Poller::new(runtime).ok()?;
+        let on_ready = self.on_ready.borrow_back(env).ok()?;
+        event_loop::watch(env, &poller, &self.queue, &on_ready).then_some(poller)
+    }
+
+    #[cfg(not(unix))]
+    fn watch(&self, _env: &Env, _runtime: &Handle) -> Option<Arc<Poller>> {
+        None
     }
 
     /// Writes entries into `numbers`, three each (kind, ticket or pool number, aux), and their payloads
@@ -225,6 +278,9 @@ impl Outbox {
         // SAFETY: only this thread knows the array, which lies in memory that is not shared, and no
         // JavaScript runs before this returns.
         let (numbers, _) = unsafe { numbers.as_mut() }.as_chunks_mut::<3>();
+        if let Some(Some(poller)) = self.poller.get() {
+            poller.loop_polls();
+        }
         let mut ready = self.ready.borrow_mut();
         for (at, place) in numbers.iter_mut().enumerate() {
             if ready.is_empty() {

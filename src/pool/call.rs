@@ -9,7 +9,7 @@ use super::event::{Errand, Event, Hook};
 use super::face::{CloseReport, Face, Grant, HookCall};
 use super::request::{Ask, Kind};
 use super::table::Lease;
-use crate::conn::Reply;
+use crate::conn::{Poller, Reply};
 use crate::fault::Fault;
 use crate::wire::Dialect;
 
@@ -40,6 +40,10 @@ pub trait Sink: Send + Sync + 'static {
     fn call_for_waiting(&self) {}
     /// More may have come: time to wake whoever reads. Called without any lock.
     fn flush(&self) {}
+    /// Who watches the sockets of warm connections; `None`: their tasks do.
+    fn poller(&self) -> Option<Arc<Poller>> {
+        None
+    }
     /// The pool is closed.
     fn closed(&self, report: CloseReport);
 }

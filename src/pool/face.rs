@@ -87,6 +87,10 @@ pub trait Face: Send + Sync + Sized + 'static {
         false
     }
 
+    /// Something is due: the time to take in what has come and nobody has looked at. Called without any
+    /// lock.
+    fn look(&self) {}
+
     /// Somebody waits in JavaScript, and there may be something to be had here.
     fn call_for_waiting(&self) {}
 

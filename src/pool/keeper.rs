@@ -13,11 +13,16 @@ use super::face::Face;
 
 /// The task of `engine`'s keeper; `wake` tells it to look at the deadlines again.
 pub(super) async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
+    let mut is_due = false;
     loop {
         let next = {
             let Some(engine) = engine.upgrade() else {
                 return;
             };
+            if std::mem::take(&mut is_due) {
+                // Nobody's time is over whose answer is there.
+                engine.face().look();
+            }
             engine.decide(|core, now, fx| core.tick(now, fx));
             let mut core = engine.core();
             if core.phase == Phase::Closed {
@@ -28,7 +33,7 @@ pub(super) async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
         match next {
             Some(at) => {
                 tokio::select! {
-                    () = sleep_until(at) => {}
+                    () = sleep_until(at) => is_due = true,
                     () = wake.notified() => {}
                 }
             }

@@ -21,6 +21,7 @@
 
 mod attend;
 pub(super) mod complaint;
+mod reading;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -30,6 +31,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::Instrument;
 
+pub use self::reading::News;
+use self::reading::Reading;
 use super::body::Body;
 use super::stream::Stream;
 use super::target::Target;
@@ -99,6 +102,7 @@ pub struct Connection {
     id: u64,
     dialect: &'static Dialect,
     line: Mutex<Line>,
+    reading: Reading,
     /// Tells the stream's task to look at the line again.
     wake: Notify,
     owner: Weak<dyn Owner>,
@@ -168,18 +172,24 @@ pub struct NotReady;
 
 impl Connection {
     /// A warm connection over `stream`, whose task is spawned on the current runtime.
+    ///
+    /// # Errors
+    /// When the system cannot watch one more socket.
     pub fn warm(
         target: Arc<Target>,
         slot: u32,
         id: u64,
         dialect: &'static Dialect,
         stream: Stream,
-    ) -> Arc<Self> {
+    ) -> io::Result<Arc<Self>> {
+        #[cfg(unix)]
+        let stream = if target.poller.is_some() { stream.into_watched()? } else { stream };
         let stream = Arc::new(stream);
         let connection = Self::new(target, slot, id, dialect, Some(stream.clone()));
+        connection.start_reading(&stream)?;
         let span = connection.span();
         tokio::spawn(connection.clone().attend(stream).instrument(span));
-        connection
+        Ok(connection)
     }
 
     /// A connection that dials for each exchange and closes after the reply.
@@ -217,6 +227,7 @@ impl Connection {
             id,
             dialect,
             line: Mutex::new(line),
+            reading: Reading::default(),
             wake: Notify::new(),
             owner,
         })
@@ -242,6 +253,11 @@ impl Connection {
         self.dialect
     }
 
+    /// Whether an answer is to come.
+    pub(super) fn is_busy(&self) -> bool {
+        !matches!(self.line().phase, Phase::Quiet | Phase::Over)
+    }
+
     fn line(&self) -> MutexGuard<'_, Line> {
         // Nothing in here panics between two consistent states.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
@@ -249,6 +265,19 @@ impl Connection {
 
     fn span(&self) -> tracing::Span {
         tracing::debug_span!("connection", pool = %self.target.pool, connection = self.id, endpoint = %self.target.name)
+    }
+
+    /// Writes what the socket would not take before.
+    #[cfg(unix)]
+    fn write_on(&self) {
+        let mut line = self.line();
+        if line.written < line.request.len()
+            && line.push().is_err()
+            && let Some(stream) = &line.stream
+        {
+            // Whoever reads sees the end.
+            stream.shutdown();
+        }
     }
 
     /// Begins an exchange: writes `request` as far as the socket takes it, on this thread.
@@ -297,6 +326,10 @@ impl Connection {
         } else {
             line.request = Vec::new();
             line.written = usize::MAX;
+        }
+        drop(line);
+        if let Some(poller) = &self.target.poller {
+            poller.begin();
         }
         Ok(())
     }

@@ -191,6 +191,12 @@ impl Face for Blenders {
         self.call_hook(call);
     }
 
+    fn look(&self) {
+        if let Some(poller) = self.sink.poller() {
+            poller.read();
+        }
+    }
+
     fn owes(&self) -> bool {
         self.sink.owes_a_lease()
     }

@@ -47,6 +47,7 @@ impl ConnectionPool {
                     max_reply_bytes: options.reply_limit(endpoint.dialect),
                     ping_on_connect: options.ping_on_connect,
                     runtime: runtime.clone(),
+                    poller: sink.poller(),
                     owner: owner.clone(),
                 }),
                 configured: endpoint.dialect,
