@@ -136,6 +136,20 @@ class Outbox {
     if (this.#postponed.push(tell) === 1) setImmediate(this.#drain)
   }
 
+  /**
+   * Gives a slot back. Whoever waited for it is told before the event loop goes on.
+   * @param {import('./binding').NativePool} native
+   * @param {number} slot
+   * @param {number} generation
+   * @returns {string | null} a fault
+   */
+  release(native, slot, generation) {
+    const answer = native.release(slot, generation)
+    if (typeof answer === 'string') return answer
+    if (answer) queueMicrotask(this.#drain)
+    return null
+  }
+
   /** Called by native code, which a throw would end the process from: it never throws. */
   #drain = () => {
     try {

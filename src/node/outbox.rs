@@ -96,8 +96,8 @@ fn close_report(report: &CloseReport) -> String {
 }
 
 impl Queue {
-    /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then.
-    #[cfg(unix)]
+    /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then, for which
+    /// it will not be woken.
     pub(super) fn quietly(&self, work: impl FnOnce()) -> bool {
         IS_AWAKE.set(true);
         work();
