@@ -254,6 +254,7 @@ impl Connection {
     }
 
     /// Whether an answer is to come.
+    #[cfg(unix)]
     pub(super) fn is_busy(&self) -> bool {
         !matches!(self.line().phase, Phase::Quiet | Phase::Over)
     }
