@@ -112,7 +112,7 @@ export declare class NativePool {
 export declare class Outbox {
   /**
    * `onReady` is called on the JavaScript thread when entries wait, once until they were
-   * drained. It must not throw. `hasEventLoop`: libuv's functions may be called.
+   * drained; or with the only one there is: its three numbers and its payload. It must not throw. `hasEventLoop`: libuv's functions may be called.
    */
   constructor(onReady: () => unknown, hasEventLoop: boolean)
   /**

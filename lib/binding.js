@@ -77,8 +77,8 @@
 
 /**
  * @typedef {object} Binding
- * @property {new (onReady: () => void, hasEventLoop: boolean) => NativeOutbox} Outbox `hasEventLoop`: libuv's
- *   functions may be called.
+ * @property {new (onReady: (kind?: number, number?: number, aux?: number, payload?: any) => void, hasEventLoop: boolean) => NativeOutbox} Outbox `onReady` is
+ *   called when there are entries, or with the only one there is; `hasEventLoop`: libuv's functions may be called.
  * @property {new (outbox: any, poolNumber: number, owner: string, optionsJson: string) => NativePool} NativePool
  * @property {() => string} tables
  */

@@ -49,7 +49,7 @@ class Outbox {
   }
 
   constructor() {
-    this.#native = new NativeOutbox(this.#drain, HAS_EVENT_LOOP)
+    this.#native = new NativeOutbox(this.#onReady, HAS_EVENT_LOOP)
   }
 
   /** What a native pool is made with. */
@@ -150,7 +150,21 @@ class Outbox {
     return null
   }
 
-  /** Called by native code, which a throw would end the process from: it never throws. */
+  /**
+   * Called by native code when there are entries, or with the only one there is. A throw would end the process: it
+   * never throws.
+   * @param {number} [kind]
+   * @param {number} [number]
+   * @param {number} [aux]
+   * @param {any} [payload]
+   */
+  #onReady = (kind, number, aux, payload) => {
+    if (kind === undefined) return this.#drain()
+    this.deliveries++
+    this.#deliver(kind, /** @type {number} */ (number), payload, /** @type {number} */ (aux))
+    if (this.#postponed.length > 0) this.#tellPostponed()
+  }
+
   #drain = () => {
     try {
       this.deliveries++
@@ -165,8 +179,16 @@ class Outbox {
       if (count === SLICE) {
         setImmediate(this.#drain)
       } else {
-        for (const tell of this.#postponed.splice(0)) tell()
+        this.#tellPostponed()
       }
+    } catch (error) {
+      complain(error)
+    }
+  }
+
+  #tellPostponed() {
+    try {
+      for (const tell of this.#postponed.splice(0)) tell()
     } catch (error) {
       complain(error)
     }
