@@ -102,6 +102,23 @@ async fn a_stand_in_that_sleeps_wakes_for_an_answer() {
 }
 
 #[tokio::test]
+async fn a_stand_in_writes_on_what_the_socket_did_not_take_at_once() {
+    let mut pair = Pair::new().await;
+    // More than both ends have room for.
+    let long = json!({ "long": "x".repeat(48 << 20) }).to_string();
+    let request = pair.connection.dialect().encode(1, "echo", &long).unwrap();
+    let whole = request.len();
+    pair.connection.start(1, request, false).unwrap();
+    let (mut read, mut chunk) = (0, vec![0; 1 << 20]);
+    while read < whole {
+        let count = timeout(PATIENCE, pair.peer.read(&mut chunk)).await;
+        read += count.expect("the rest was never written").unwrap();
+    }
+    pair.peer.write_all(b"{\"id\":1,\"status\":\"success\"}\n").await.unwrap();
+    assert!(matches!(pair.next().await, Ok(Outcome::Reply(_))));
+}
+
+#[tokio::test]
 async fn a_stand_in_that_sleeps_wakes_for_a_hang_up() {
     let mut pair = Pair::new().await;
     pair.fall_asleep().await;
@@ -119,6 +136,7 @@ async fn a_stand_in_that_sleeps_wakes_for_a_close_and_ends_with_its_set() {
     pair.connection.close();
     assert!(matches!(pair.next().await, Err(Ending::Closed)));
     assert!(has_ended(&mut pair.peer).await, "the socket is open still");
+    pair.fall_asleep().await;
     let Pair { connection, poller, .. } = pair;
     drop(connection);
     until("the set is gone", || poller.upgrade().is_none()).await;
@@ -191,6 +209,18 @@ fn ask_and_let_it_answer(pool: &ConnectionPool, ledger: &Ledger, ticket: u64, li
     poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE).unwrap();
     poll.poll(&mut events, Some(PATIENCE)).unwrap();
     assert!(!events.is_empty(), "no answer came");
+}
+
+#[tokio::test]
+async fn an_answer_is_given_before_the_event_loop_goes_on() {
+    let nowhere = Nowhere::new();
+    let (pool, ledger) = unwatched(&nowhere).await;
+    for ticket in 2..10 {
+        ask_and_let_it_answer(&pool, &ledger, ticket, PATIENCE);
+        assert_eq!(ledger.told(ticket), None);
+        ledger.poller.read_on_loop();
+        assert!(matches!(ledger.told(ticket), Some(Ok(_))), "{:?}", ledger.told(ticket));
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
@@ -26,8 +26,16 @@ const CALLERS: u64 = 3;
 const CALLS: u64 = 400;
 /// The longest reply.
 const LONGEST: usize = 1 << 20;
-/// More than a socket takes at once.
-const LARGE: usize = 3 << 20;
+/// The longest request, more than a socket takes at once.
+const LARGE: usize = 8 << 20;
+
+/// A server that takes little at a time: who sends much has to come again and again.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    socket.listen(64).unwrap()
+}
 
 /// What the server saw.
 #[derive(Default)]
@@ -103,7 +111,7 @@ fn event_loop(poller: &Poller, is_over: &AtomicBool) {
 fn call(pool: &ConnectionPool, first: u64) -> (Vec<u64>, Vec<u64>) {
     let (mut cancelled, mut hurried) = (Vec::new(), Vec::new());
     for ticket in first..first + CALLS {
-        let padding = if fastrand::u32(0..50) == 0 { fastrand::usize(0..LARGE) } else { 10 };
+        let padding = if fastrand::u32(0..100) == 0 { fastrand::usize(0..LARGE) } else { 10 };
         let echo = command("echo", json!({ "n": ticket, "padding": "x".repeat(padding) }));
         let hurry = fastrand::u32(0..10) == 0;
         let limit = Duration::from_millis(if hurry { fastrand::u64(1..100) } else { 60_000 });
@@ -137,7 +145,7 @@ fn descriptors() -> usize {
 /// Who polls beside the stand-in.
 fn everything_at_once(with_event_loop: bool) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let listener = runtime.block_on(async { listen() });
     let port = listener.local_addr().unwrap().port();
     let server = Arc::new(Server::default());
     runtime.spawn(serve(listener, server.clone()));
