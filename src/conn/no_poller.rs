@@ -26,7 +26,4 @@ impl Poller {
     pub fn read(&self) -> bool {
         match self.0 {}
     }
-
-    /// Never called.
-    pub(super) fn begin(&self) {}
 }

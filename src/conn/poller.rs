@@ -15,7 +15,7 @@
 //! leader/followers pattern of Schmidt and others.)
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
@@ -33,7 +33,7 @@ use super::connection::{Connection, News};
 
 /// How often the stand-in looks after the event loop.
 const STAND_IN: Duration = Duration::from_millis(5);
-/// So often it finds nothing at all going on before it sleeps until something is.
+/// So often it finds nothing at all going on before it sleeps until something comes.
 const ROUNDS: u32 = 100;
 /// Taken from the set at a time.
 const EVENTS: usize = 64;
@@ -46,9 +46,8 @@ pub struct Poller {
     watched: Mutex<Slab<Weak<Connection>>>,
     /// The event loop has polled since the stand-in looked.
     loop_polls: AtomicBool,
-    /// The stand-in waits for something to begin.
-    is_asleep: AtomicBool,
-    began: Arc<Notify>,
+    /// Ends the stand-in's sleep when there is nothing left to stand in for.
+    dropped: Arc<Notify>,
 }
 
 /// A socket in the set of a [`Poller`].
@@ -71,10 +70,9 @@ impl Poller {
             poll: Mutex::new((poll, Events::with_capacity(EVENTS))),
             watched: Mutex::default(),
             loop_polls: AtomicBool::new(false),
-            is_asleep: AtomicBool::new(false),
-            began: Arc::default(),
+            dropped: Arc::default(),
         });
-        runtime.spawn(stand_in(Arc::downgrade(&poller), poller.began.clone()));
+        runtime.spawn(stand_in(Arc::downgrade(&poller), poller.dropped.clone()));
         Ok(poller)
     }
 
@@ -146,23 +144,17 @@ impl Poller {
         lock(&self.watched).remove(at);
     }
 
-    /// Something was sent that will have an answer.
-    pub(super) fn begin(&self) {
-        if self.is_asleep.load(SeqCst) && self.is_asleep.swap(false, SeqCst) {
-            self.began.notify_one();
-        }
-    }
-
-    fn is_busy(&self) -> bool {
-        lock(&self.watched).iter().any(|(_, one)| one.upgrade().is_some_and(|one| one.is_busy()))
+    /// The set, for the runtime to watch for a while; `None` when the system has no descriptor left.
+    fn news(&self) -> Option<AsyncFd<OwnedFd>> {
+        let set = self.registry.as_fd().try_clone_to_owned().ok()?;
+        // SAFETY: it owns its descriptor, and closes it after it was taken from the runtime.
+        #[allow(unsafe_code)]
+        unsafe { AsyncFd::register(set) }.ok()
     }
 
     /// Reads as things come, until the event loop polls again or nothing comes any more.
     async fn read_in_its_place(&self) {
-        let Ok(set) = self.registry.as_fd().try_clone_to_owned() else { return };
-        // SAFETY: it owns its descriptor, and closes it after it was taken from the runtime.
-        #[allow(unsafe_code)]
-        let Ok(set) = (unsafe { AsyncFd::register(set) }) else { return };
+        let Some(set) = self.news() else { return };
         while !self.loop_polls.swap(false, SeqCst) {
             let Ok(Ok(mut ready)) = timeout(STAND_IN, set.readable()).await else { return };
             // What comes after this is news again.
@@ -175,16 +167,16 @@ impl Poller {
 
 impl Drop for Poller {
     fn drop(&mut self) {
-        self.began.notify_one();
+        self.dropped.notify_one();
     }
 }
 
 /// The task beside the event loop. It holds the set only while it works.
-async fn stand_in(poller: Weak<Poller>, began: Arc<Notify>) {
+async fn stand_in(poller: Weak<Poller>, dropped: Arc<Notify>) {
     let mut quiet = 0;
     loop {
         sleep(STAND_IN).await;
-        {
+        let news = {
             let Some(poller) = poller.upgrade() else { return };
             if poller.loop_polls.swap(false, SeqCst) {
                 quiet = 0;
@@ -201,13 +193,14 @@ async fn stand_in(poller: Weak<Poller>, began: Arc<Notify>) {
                 continue;
             }
             quiet = 0;
-            // Whoever begins something sees this, or is seen by the look at who is busy.
-            poller.is_asleep.store(true, SeqCst);
-            if poller.is_busy() {
-                poller.is_asleep.store(false, SeqCst);
-                continue;
+            poller.news()
+        };
+        // Whatever comes ends the sleep, be it an answer or an end: the loop may never poll again.
+        if let Some(news) = news {
+            tokio::select! {
+                _ = news.readable() => {}
+                () = dropped.notified() => {}
             }
         }
-        began.notified().await;
     }
 }

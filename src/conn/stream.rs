@@ -145,8 +145,8 @@ impl Stream {
             Ok(())
         }), bare => {
             taken = bare.read(buffer)?;
-            let more = if 0 < taken && buffer.len() < buffer.capacity() { More::No } else { More::Perhaps };
-            return Ok((taken, more));
+            let all = TELLS_OF_NEW && 0 < taken && buffer.len() < buffer.capacity();
+            return Ok((taken, if all { More::No } else { More::Perhaps }));
         });
         match read {
             Ok(()) => Ok((taken, More::Perhaps)),

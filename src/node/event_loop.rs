@@ -123,7 +123,7 @@ unsafe extern "C" fn ready(handle: Handle, _status: c_int, _events: c_int) {
 }
 
 impl Watched {
-    /// Calls JavaScript, which never throws.
+    /// Calls JavaScript.
     fn tell(&self) {
         let env = self.env;
         // SAFETY: this is JavaScript's thread, and its environment is there until `end`.
@@ -148,8 +148,11 @@ impl Watched {
                 &mut result,
             );
             if status == sys::Status::napi_pending_exception {
-                // The environment is going away in the middle of it.
-                sys::napi_get_and_clear_last_exception(env, &mut result);
+                // Not of `on_ready`, but of what callers did with their answers when it was back. Where the
+                // environment is going away in the middle of it, this does nothing.
+                let mut thrown = null_mut();
+                sys::napi_get_and_clear_last_exception(env, &mut thrown);
+                sys::napi_fatal_exception(env, thrown);
             }
             sys::napi_close_handle_scope(env, scope);
         }

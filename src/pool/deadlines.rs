@@ -91,6 +91,11 @@ impl<T> Deadlines<T> {
         None
     }
 
+    /// Whether the timer should have gone off by now.
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.armed.is_some_and(|armed| armed <= now)
+    }
+
     /// Takes out the earliest entry that is due.
     pub fn due(&mut self, now: Instant) -> Option<T> {
         let first = self.first().filter(|first| first.at <= now)?;

@@ -5,7 +5,7 @@
 use std::sync::{Arc, Weak};
 
 use tokio::sync::Notify;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::core::Phase;
 use super::engine::Engine;
@@ -13,17 +13,19 @@ use super::face::Face;
 
 /// The task of `engine`'s keeper; `wake` tells it to look at the deadlines again.
 pub(super) async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
-    let mut is_due = false;
     loop {
         let next = {
             let Some(engine) = engine.upgrade() else {
                 return;
             };
-            if std::mem::take(&mut is_due) {
-                // Nobody's time is over whose answer is there.
+            // Nobody's time is over whose answer is there. So this is the time that counts, and not the one
+            // after the look; and whatever woke this task may have come with a deadline.
+            let now = Instant::now();
+            let is_due = engine.core().deadlines.is_due(now);
+            if is_due {
                 engine.face().look();
             }
-            engine.decide(|core, now, fx| core.tick(now, fx));
+            engine.decide(|core, _, fx| core.tick(now, fx));
             let mut core = engine.core();
             if core.phase == Phase::Closed {
                 return;
@@ -33,7 +35,7 @@ pub(super) async fn keep<F: Face>(engine: Weak<Engine<F>>, wake: Arc<Notify>) {
         match next {
             Some(at) => {
                 tokio::select! {
-                    () = sleep_until(at) => is_due = true,
+                    () = sleep_until(at) => {}
                     () = wake.notified() => {}
                 }
             }

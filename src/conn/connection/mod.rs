@@ -253,12 +253,6 @@ impl Connection {
         self.dialect
     }
 
-    /// Whether an answer is to come.
-    #[cfg(unix)]
-    pub(super) fn is_busy(&self) -> bool {
-        !matches!(self.line().phase, Phase::Quiet | Phase::Over)
-    }
-
     fn line(&self) -> MutexGuard<'_, Line> {
         // Nothing in here panics between two consistent states.
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
@@ -327,10 +321,6 @@ impl Connection {
         } else {
             line.request = Vec::new();
             line.written = usize::MAX;
-        }
-        drop(line);
-        if let Some(poller) = &self.target.poller {
-            poller.begin();
         }
         Ok(())
     }

@@ -173,8 +173,10 @@ impl Connection {
             By::Task => reader.watch.is_some(),
             By::Poller(news) => news.is_last,
         };
+        let mut taken = 0;
         loop {
-            if matches!(by, By::Poller(_)) && reader.buffer.len() > KEEP {
+            // Much that makes no reply, such as line after empty line, is no poller's to read either.
+            if matches!(by, By::Poller(_)) && reader.buffer.len().max(taken) > KEEP {
                 self.leave_to_task();
                 return None;
             }
@@ -185,6 +187,7 @@ impl Connection {
                 Ok((0, _)) => return Some(self.end_of_stream()),
                 Ok((count, more)) => {
                     trace!(bytes = count, "read");
+                    taken += count;
                     if let Some(next) = self.take(&stream, reader, count) {
                         return Some(next);
                     }
