@@ -41,7 +41,7 @@ use crate::wire::Dialect;
 
 /// A connection that was quiet for longer may have ended since anybody looked: the event loop had something
 /// else to do.
-const FRESH: Duration = Duration::from_millis(1);
+const FRESH: Duration = Duration::from_micros(100);
 
 /// Who is told what becomes of a connection. Called without any lock, from the
 /// connection's task or from the thread that closes a connection which has none.
