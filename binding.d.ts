@@ -15,8 +15,11 @@ export declare class NativePool {
   acquire(ticket: number, timeoutMs: number, endpointIndex: number, priority: number, affinity: string | undefined | null, waitedMs: number, stays: boolean): number | unknown[] | string
   /** A lease at once, or null. */
   tryAcquire(endpointIndex: number, affinity?: string | undefined | null): unknown[] | string | null
-  /** Gives a held connection back; null, or a fault. */
-  release(slot: number, generation: number): string | null
+  /**
+   * Gives a held connection back. A fault, or whether the outbox has something for which `onReady` will
+   * not be called: whoever waited for this very connection is told in the same turn of the event loop.
+   */
+  release(slot: number, generation: number): string | boolean
   /**
    * Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:
    * the ticket of each and for how many milliseconds it has been waiting, oldest first. Nothing more comes
@@ -109,7 +112,7 @@ export declare class NativePool {
 export declare class Outbox {
   /**
    * `onReady` is called on the JavaScript thread when entries wait, once until they were
-   * drained. It must not throw. `hasEventLoop`: libuv's functions may be called.
+   * drained; or with the only one there is: its three numbers and its payload. It must not throw. `hasEventLoop`: libuv's functions may be called.
    */
   constructor(onReady: () => unknown, hasEventLoop: boolean)
   /**

@@ -100,10 +100,11 @@ test('while a lease is on its way up: it is passed on', async () => {
   const connection = await pool.acquire()
   const waiting = pool.acquire({ signal })
   const behind = pool.acquire()
-  await connection.release()
+  const released = connection.release()
   // The slot is the first waiter's already, though its promise has not heard of it.
   controller.abort()
   await expect(waiting).rejects.toBe(signal.reason)
+  await released
   await (await behind).release()
   expect(pool.stats()).toMatchObject({ inUse: 0, idle: 1, waiting: 0 })
 })

@@ -35,7 +35,8 @@
  *   waiting, of each, oldest first. No entries will come for them.
  * @property {(endpoint: number, affinity: string | null) => any} tryAcquire
  * @property {(slot: number, generation: number, ticket: number, type: string, params: string, timeoutMs: number, raw: boolean) => any} executeHeld
- * @property {(slot: number, generation: number) => string | null} release
+ * @property {(slot: number, generation: number) => string | boolean} release A fault, or whether the outbox has news
+ *   for which `onReady` will not be called.
  * @property {(slot: number, generation: number, reason: string) => string | null} discard
  * @property {(slot: number, generation: number) => boolean} reclaim The holder is garbage; whether it still held.
  * @property {(slot: number, generation: number, ticket: number) => string | null} recycle A HOOK entry comes once
@@ -76,8 +77,8 @@
 
 /**
  * @typedef {object} Binding
- * @property {new (onReady: () => void, hasEventLoop: boolean) => NativeOutbox} Outbox `hasEventLoop`: libuv's
- *   functions may be called.
+ * @property {new (onReady: (kind?: number, number?: number, aux?: number, payload?: any) => void, hasEventLoop: boolean) => NativeOutbox} Outbox `onReady` is
+ *   called when there are entries, or with the only one there is; `hasEventLoop`: libuv's functions may be called.
  * @property {new (outbox: any, poolNumber: number, owner: string, optionsJson: string) => NativePool} NativePool
  * @property {() => string} tables
  */

@@ -171,7 +171,7 @@ class Bridge {
   lateEntry(ticket, kind, payload) {
     if (kind === Entry.LEASE) {
       // For the pool it was checked out and in again: there is no failed check-out to tell of.
-      this.native.release(payload[0], payload[1])
+      this.outbox.release(this.native, payload[0], payload[1])
     } else {
       const delivered = kind === Entry.REPLY ? 'yes' : JSON.parse(payload).delivered
       this.#tellAborted(ticket, delivered)

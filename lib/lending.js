@@ -7,7 +7,7 @@ const { Arrivals } = require('./arrivals')
 const { NONE, readCallOptions } = require('./call-options')
 const { watch } = require('./garbage')
 const { Lease } = require('./lease')
-const { refusal } = require('./refusal')
+const { refused } = require('./refusal')
 const { makeShelf } = require('./shelf')
 const { Ticket } = require('./ticket')
 const { turn } = require('./turn')
@@ -132,7 +132,7 @@ class Lending {
       const array = this.#native.holdInHand(slot)
       if (array === null || array[1] !== generation) {
         // It was lost the moment it was taken, and nobody else will let go of it.
-        this.#native.release(slot, generation)
+        this.#bridge.outbox.release(this.#native, slot, generation)
         return null
       }
       content = this.contentOf(array)
@@ -170,7 +170,7 @@ class Lending {
    * @throws {PoolError} ERR_POOL_NOT_HELD
    */
   giveBack(slot, generation) {
-    const fault = this.#native.release(slot, generation)
+    const fault = this.#bridge.outbox.release(this.#native, slot, generation)
     if (fault !== null) throw this.#bridge.error(fault)
     this.comeForThem()
   }
@@ -208,24 +208,11 @@ class Lending {
    * @param {number} waitedMs
    */
   #askFor({ resolve }, waitedMs) {
-    try {
-      const got = this.#ask(NONE, waitedMs, undefined)
-      if (got instanceof Ticket) got.settled.then(() => resolve(this.#outcomeOf(got)))
-      else resolve(got)
-    } catch (error) {
-      resolve(refusal(/** @type {Error} */ (error)))
-    }
-  }
-
-  /**
-   * @param {Ticket} ticket of one who waited here first, settled
-   * @returns {any} what is lent, or a promise that rejects
-   */
-  #outcomeOf(ticket) {
-    try {
-      return this.#served(ticket)
-    } catch (error) {
-      return refusal(/** @type {Error} */ (error))
+    const got = refused(() => this.#ask(NONE, waitedMs, undefined))
+    if (got instanceof Ticket) {
+      got.settled.then(() => resolve(refused(() => this.#served(got))))
+    } else {
+      resolve(got)
     }
   }
 

@@ -49,7 +49,7 @@ class Outbox {
   }
 
   constructor() {
-    this.#native = new NativeOutbox(this.#drain, HAS_EVENT_LOOP)
+    this.#native = new NativeOutbox(this.#onReady, HAS_EVENT_LOOP)
   }
 
   /** What a native pool is made with. */
@@ -136,7 +136,35 @@ class Outbox {
     if (this.#postponed.push(tell) === 1) setImmediate(this.#drain)
   }
 
-  /** Called by native code, which a throw would end the process from: it never throws. */
+  /**
+   * Gives a slot back. Whoever waited for it is told before the event loop goes on.
+   * @param {import('./binding').NativePool} native
+   * @param {number} slot
+   * @param {number} generation
+   * @returns {string | null} a fault
+   */
+  release(native, slot, generation) {
+    const answer = native.release(slot, generation)
+    if (typeof answer === 'string') return answer
+    if (answer) queueMicrotask(this.#drain)
+    return null
+  }
+
+  /**
+   * Called by native code when there are entries, or with the only one there is. A throw would end the process: it
+   * never throws.
+   * @param {number} [kind]
+   * @param {number} [number]
+   * @param {number} [aux]
+   * @param {any} [payload]
+   */
+  #onReady = (kind, number, aux, payload) => {
+    if (kind === undefined) return this.#drain()
+    this.deliveries++
+    this.#deliver(kind, /** @type {number} */ (number), payload, /** @type {number} */ (aux))
+    if (this.#postponed.length > 0) this.#tellPostponed()
+  }
+
   #drain = () => {
     try {
       this.deliveries++
@@ -151,8 +179,16 @@ class Outbox {
       if (count === SLICE) {
         setImmediate(this.#drain)
       } else {
-        for (const tell of this.#postponed.splice(0)) tell()
+        this.#tellPostponed()
       }
+    } catch (error) {
+      complain(error)
+    }
+  }
+
+  #tellPostponed() {
+    try {
+      for (const tell of this.#postponed.splice(0)) tell()
     } catch (error) {
       complain(error)
     }

@@ -9,7 +9,7 @@
 const { Entry } = require('../binding')
 const { Caller } = require('./caller')
 const { commandTimeout, queueTimeout, waitTimeout } = require('./faults')
-const { refusal } = require('../refusal')
+const { refused } = require('../refusal')
 const { turn } = require('../turn')
 
 /** @typedef {import('../pool-error').Fault} Fault */
@@ -237,7 +237,11 @@ class Run {
     const callers = this.#callers
     this.#callers = null
     if (callers !== null) for (const caller of callers) caller.refuse(this.owner.error(fault))
-    this.#resolve?.(refusal(this.owner.error(fault)))
+    this.#resolve?.(
+      refused(() => {
+        throw this.owner.error(fault)
+      }),
+    )
     this.#resolve = null
     this.#reject = null
   }

@@ -218,7 +218,7 @@ class Runs {
       return
     }
     // What a close has cut is nobody's any more, and that is as well.
-    this.#native.release(slot, generation)
+    this.#outbox.release(this.#native, slot, generation)
     this.comeForThem()
   }
 

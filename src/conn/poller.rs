@@ -5,7 +5,7 @@
 //! kept in one set of the system's (epoll, kqueue), and whoever polls that set reads what has come:
 //!
 //! - the event loop, which watches the set like any other socket of its own, and
-//! - a *stand-in*, a task that looks every [`STAND_IN`] whether the loop still does. If not, and
+//! - a *stand-in*, a task that looks every 5 ms whether the loop still does. If not, and
 //!   something has come, the loop is busy, and the stand-in reads in its place until it is back.
 //!
 //! What comes is read once, whoever is first: a connection's reader is behind a lock. A reply that
@@ -32,9 +32,9 @@ use tracing::debug;
 use super::connection::{Connection, News};
 
 /// How often the stand-in looks after the event loop.
-const STAND_IN: Duration = Duration::from_millis(10);
+const STAND_IN: Duration = Duration::from_millis(5);
 /// So often it finds nothing at all going on before it sleeps until something comes.
-const ROUNDS: u32 = 50;
+const ROUNDS: u32 = 100;
 /// Taken from the set at a time.
 const EVENTS: usize = 64;
 

@@ -14,7 +14,7 @@ use libloading::os::unix::Library;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
-use super::outbox::Queue;
+use super::outbox::{Entry, Queue};
 use crate::conn::Poller;
 
 /// `UV_POLL` among libuv's types of handle.
@@ -132,6 +132,9 @@ impl Watched {
             if sys::napi_open_handle_scope(env, &mut scope) != sys::Status::napi_ok {
                 return;
             }
+            // More than one are fetched, which costs no more for many than for two.
+            let only = self.queue.only().and_then(|entry| arguments(env, entry).ok());
+            let arguments = only.as_ref().map_or(&[][..], |only| &only[..]);
             let (mut on_ready, mut global, mut result) = (null_mut(), null_mut(), null_mut());
             sys::napi_get_reference_value(env, self.on_ready, &mut on_ready);
             sys::napi_get_global(env, &mut global);
@@ -140,8 +143,8 @@ impl Watched {
                 null_mut(),
                 global,
                 on_ready,
-                0,
-                std::ptr::null(),
+                arguments.len(),
+                arguments.as_ptr(),
                 &mut result,
             );
             if status == sys::Status::napi_pending_exception {
@@ -154,6 +157,14 @@ impl Watched {
             sys::napi_close_handle_scope(env, scope);
         }
     }
+}
+
+/// What `on_ready` is called with.
+fn arguments(env: sys::napi_env, entry: Entry) -> Result<[sys::napi_value; 4]> {
+    let env = Env::from_raw(env);
+    let (numbers, payload) = entry.cross(&env)?;
+    let [kind, number, aux] = numbers.map(|number| env.create_double(number));
+    Ok([kind?.raw(), number?.raw(), aux?.raw(), payload.raw()])
 }
 
 /// Node-API: the environment goes away.

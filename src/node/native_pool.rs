@@ -221,10 +221,17 @@ impl NativePool {
         })
     }
 
-    /// Gives a held connection back; null, or a fault.
+    /// Gives a held connection back. A fault, or whether the outbox has something for which `onReady` will
+    /// not be called: whoever waited for this very connection is told in the same turn of the event loop.
     #[napi]
-    pub fn release(&self, slot: u32, generation: u32) -> Option<String> {
-        self.any.release(Lease { slot, generation }).err().map(|fault| text(&fault))
+    pub fn release(&self, slot: u32, generation: u32) -> Either<String, bool> {
+        let mut released = Ok(());
+        let has_news =
+            self.sink.queue.quietly(|| released = self.any.release(Lease { slot, generation }));
+        match released {
+            Ok(()) => Either::B(has_news),
+            Err(fault) => Either::A(text(&fault)),
+        }
     }
 
     /// Sends those who wait for a connection back to wait in JavaScript, if that has all there is to give:

@@ -5,7 +5,7 @@
 //! same arrangement as in valkey-glide's Node client: one threadsafe function a promise costs an
 //! async handle each, all of which libuv scans on every wake-up.)
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -32,7 +32,7 @@ type Wake = ThreadsafeFunction<(), Unknown<'static>, (), Status, false, true>;
 const ROOM: usize = 1024;
 
 /// One entry; the numbers are those the facade switches on.
-enum Entry {
+pub(super) enum Entry {
     /// 0
     Reply { ticket: u64, body: Body, dialect: usize },
     /// 1
@@ -54,6 +54,8 @@ enum Entry {
 /// The queue, shared with the pools that post to it.
 pub(super) struct Queue {
     entries: Mutex<VecDeque<Entry>>,
+    /// What JavaScript has begun to take.
+    ready: Mutex<VecDeque<Entry>>,
     /// Entries came to an empty queue, and JavaScript has not been told.
     unannounced: AtomicBool,
     wake: Mutex<Wake>,
@@ -96,13 +98,23 @@ fn close_report(report: &CloseReport) -> String {
 }
 
 impl Queue {
-    /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then.
-    #[cfg(unix)]
+    /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then, for which
+    /// it will not be woken.
     pub(super) fn quietly(&self, work: impl FnOnce()) -> bool {
         IS_AWAKE.set(true);
         work();
         IS_AWAKE.set(false);
         self.unannounced.swap(false, SeqCst)
+    }
+
+    /// The one entry there is; `None`: there is none, or there are more.
+    #[cfg(unix)]
+    pub(super) fn only(&self) -> Option<Entry> {
+        if !lock(&self.ready).is_empty() {
+            return None;
+        }
+        let mut entries = lock(&self.entries);
+        if entries.len() == 1 { entries.pop_front() } else { None }
     }
 }
 
@@ -220,19 +232,18 @@ pub struct Outbox {
     on_ready: FunctionRef<(), Unknown<'static>>,
     has_event_loop: bool,
     poller: OnceCell<Option<Arc<Poller>>>,
-    /// What was taken from the queue and has not been handed over yet.
-    ready: RefCell<VecDeque<Entry>>,
 }
 
 #[napi]
 impl Outbox {
     /// `onReady` is called on the JavaScript thread when entries wait, once until they were
-    /// drained. It must not throw. `hasEventLoop`: libuv's functions may be called.
+    /// drained; or with the only one there is: its three numbers and its payload. It must not throw. `hasEventLoop`: libuv's functions may be called.
     #[napi(constructor)]
     pub fn new(on_ready: Function<'_, (), Unknown<'static>>, has_event_loop: bool) -> Result<Self> {
         let wake = on_ready.build_threadsafe_function::<()>().weak::<true>().build()?;
         let queue = Queue {
-            entries: Mutex::new(VecDeque::new()),
+            entries: Mutex::default(),
+            ready: Mutex::default(),
             unannounced: AtomicBool::new(false),
             wake: Mutex::new(wake),
         };
@@ -241,7 +252,6 @@ impl Outbox {
             on_ready: on_ready.create_ref()?,
             has_event_loop,
             poller: OnceCell::new(),
-            ready: RefCell::default(),
         })
     }
 
@@ -281,7 +291,7 @@ impl Outbox {
         if let Some(Some(poller)) = self.poller.get() {
             poller.loop_polls();
         }
-        let mut ready = self.ready.borrow_mut();
+        let mut ready = lock(&self.queue.ready);
         for (at, place) in numbers.iter_mut().enumerate() {
             if ready.is_empty() {
                 // The emptied queue goes back with the room it has: nothing is moved, nothing made anew.
@@ -292,7 +302,9 @@ impl Outbox {
                 ready.shrink_to(ROOM);
                 return Ok(at as u32);
             };
-            *place = write(env, &mut payloads, at as u32, entry)?;
+            let (what, payload) = entry.cross(env)?;
+            *place = what;
+            payloads.set(at as u32, payload)?;
         }
         Ok(numbers.len() as u32)
     }
@@ -308,57 +320,46 @@ impl Outbox {
     }
 }
 
-/// Puts the payload at its place, and returns the numbers.
-fn write(env: &Env, payloads: &mut Array<'_>, at: u32, entry: Entry) -> Result<[f64; 3]> {
-    Ok(match entry {
-        Entry::Reply { ticket, body, dialect } => {
-            match body {
-                Body::Bytes(bytes) => payloads.set(at, Buffer::from(bytes))?,
-                Body::Latin1(bytes) => payloads.set(at, env.create_string_latin1(bytes)?)?,
-                Body::Utf16(units) => payloads.set(at, env.create_string_utf16(units)?)?,
+impl Entry {
+    /// Its three numbers (kind, ticket or pool number, aux) and its payload.
+    pub(super) fn cross<'env>(self, env: &'env Env) -> Result<([f64; 3], Unknown<'env>)> {
+        Ok(match self {
+            Entry::Reply { ticket, body, dialect } => {
+                let payload = match body {
+                    Body::Bytes(bytes) => Buffer::from(bytes).into_unknown(env)?,
+                    Body::Latin1(bytes) => env.create_string_latin1(bytes)?.to_unknown(),
+                    Body::Utf16(units) => env.create_string_utf16(units)?.to_unknown(),
+                };
+                ([0.0, ticket as f64, dialect as f64], payload)
             }
-            [0.0, ticket as f64, dialect as f64]
-        }
-        Entry::Lease { ticket, lease, owed } => {
-            owed.deliver(lease.lease);
-            payloads.set(at, lease_array(env, &lease)?)?;
-            [1.0, ticket as f64, 0.0]
-        }
-        Entry::Fault { ticket, fault } => {
-            payloads.set(at, fault)?;
-            [2.0, ticket as f64, 0.0]
-        }
-        Entry::Event { pool, event } => {
-            payloads.set(at, event)?;
-            [3.0, f64::from(pool), 0.0]
-        }
-        Entry::Done { ticket, report } => {
-            payloads.set(at, report)?;
-            [4.0, ticket as f64, 0.0]
-        }
-        Entry::Hook { pool, number, hook, ticket, lease } => {
-            let mut call = env.create_array(3)?;
-            call.set(0, number as f64)?;
-            call.set(1, hook)?;
-            call.set(2, ticket as f64)?;
-            let mut both = env.create_array(2)?;
-            both.set(0, lease_array(env, &lease)?)?;
-            both.set(1, call)?;
-            payloads.set(at, both)?;
-            [5.0, f64::from(pool), 0.0]
-        }
-        Entry::Come { pool } => {
-            payloads.set(at, 0)?;
-            [7.0, f64::from(pool), 0.0]
-        }
-        Entry::Errand { pool, errand, id, exchange } => {
-            let mut about = env.create_array(2)?;
-            about.set(0, id as f64)?;
-            about.set(1, exchange as f64)?;
-            payloads.set(at, about)?;
-            [6.0, f64::from(pool), f64::from(errand)]
-        }
-    })
+            Entry::Lease { ticket, lease, owed } => {
+                owed.deliver(lease.lease);
+                ([1.0, ticket as f64, 0.0], lease_array(env, &lease)?.to_unknown())
+            }
+            Entry::Fault { ticket, fault } => ([2.0, ticket as f64, 0.0], fault.into_unknown(env)?),
+            Entry::Event { pool, event } => ([3.0, f64::from(pool), 0.0], event.into_unknown(env)?),
+            Entry::Done { ticket, report } => {
+                ([4.0, ticket as f64, 0.0], report.into_unknown(env)?)
+            }
+            Entry::Hook { pool, number, hook, ticket, lease } => {
+                let mut call = env.create_array(3)?;
+                call.set(0, number as f64)?;
+                call.set(1, hook)?;
+                call.set(2, ticket as f64)?;
+                let mut both = env.create_array(2)?;
+                both.set(0, lease_array(env, &lease)?)?;
+                both.set(1, call)?;
+                ([5.0, f64::from(pool), 0.0], both.to_unknown())
+            }
+            Entry::Errand { pool, errand, id, exchange } => {
+                let mut about = env.create_array(2)?;
+                about.set(0, id as f64)?;
+                about.set(1, exchange as f64)?;
+                ([6.0, f64::from(pool), f64::from(errand)], about.to_unknown())
+            }
+            Entry::Come { pool } => ([7.0, f64::from(pool), 0.0], 0.into_unknown(env)?),
+        })
+    }
 }
 
 /// `[slot, generation, connectionId, endpointIndex, createdAtMs, useCount, dialectIndex]`; -1: none

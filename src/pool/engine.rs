@@ -6,9 +6,8 @@
 //! next deadline.
 
 use std::collections::VecDeque;
-use std::ops::{Deref, DerefMut};
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,11 +18,11 @@ use tracing::Instrument;
 
 use super::core::{Core, Effect, Effects, Phase};
 use super::event::{Hook, Observed};
-use super::face::{Face, Grant, Habits, Start};
+use super::face::{Face, Habits, Start};
 use super::keeper::keep;
+use super::locked::Locked;
 use super::request::{Ask, RequestKey};
 use super::settings::Settings;
-use super::shelf::Shelf;
 use super::table::Lease;
 use crate::fault::{Code, Delivered, Fault};
 
@@ -39,43 +38,6 @@ pub struct Engine<F: Face> {
     drain_timeout: Duration,
     span: tracing::Span,
     me: Weak<Self>,
-}
-
-/// The core, and nobody else at it. JavaScript may help itself again when this is gone.
-pub(super) struct Locked<'a, F: Face> {
-    engine: &'a Engine<F>,
-    core: Option<MutexGuard<'a, Core<F>>>,
-    now: Instant,
-}
-
-impl<F: Face> Deref for Locked<'_, F> {
-    type Target = Core<F>;
-
-    fn deref(&self) -> &Core<F> {
-        self.core.as_deref().expect("locked until dropped")
-    }
-}
-
-impl<F: Face> DerefMut for Locked<'_, F> {
-    fn deref_mut(&mut self) -> &mut Core<F> {
-        self.core.as_deref_mut().expect("locked until dropped")
-    }
-}
-
-impl<F: Face> Drop for Locked<'_, F> {
-    fn drop(&mut self) {
-        let Engine { face, .. } = self.engine;
-        let calls = self.core.take().is_some_and(|mut core| {
-            let calls = core.lay_out_shelf(face.owes(), self.now);
-            if calls {
-                face.call_for_waiting();
-            }
-            calls
-        });
-        if calls {
-            face.told();
-        }
-    }
 }
 
 /// What became of a cancelled request.
@@ -127,11 +89,8 @@ impl<F: Face> Engine<F> {
         self.lock(Instant::now())
     }
 
-    fn lock(&self, now: Instant) -> Locked<'_, F> {
-        // The core panics only on a bug in itself; then it is better to go on than to hang.
-        let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.catch_up(now);
-        Locked { engine: self, core: Some(core), now }
+    pub(super) fn lock(&self, now: Instant) -> Locked<'_, F> {
+        Locked::new(&self.core, &self.face, now)
     }
 
     /// Decides under the lock, then does what was decided.
@@ -430,38 +389,6 @@ impl<F: Face> Engine<F> {
     /// Which events are worth making.
     pub fn observe(&self, observed: Observed) {
         self.core().observed = observed;
-    }
-
-    /// Lets JavaScript, whose clock says `clock_ms`, take idle slots and put them back by itself; see
-    /// [`Shelf`]. `None`: this pool must know of each hold as it begins or ends. At most once.
-    pub fn make_shelf(&self, clock_ms: f64) -> Option<Arc<Shelf>> {
-        let now = Instant::now();
-        self.lock(now).make_shelf(clock_ms, now)
-    }
-
-    /// JavaScript's thread, in a call to the engine, takes a lease in hand that it was told of.
-    pub fn delivered(&self, lease: Lease) {
-        let mut core = self.core();
-        if core.check_holder(lease).is_ok() {
-            core.in_hand(lease);
-        }
-    }
-
-    /// Sends those who wait back to JavaScript, if that has all there is to give and they are not too many: their
-    /// jobs, for none of which anything follows, and for how long they have been waiting.
-    pub fn send_outside(&self) -> Vec<(Arc<F::Job>, Duration)> {
-        let now = Instant::now();
-        let mut core = self.lock(now);
-        if self.face.owes() { Vec::new() } else { core.send_outside(now) }
-    }
-
-    /// The lease of what JavaScript has taken from slot `slot` of the shelf, if it has it still, and what
-    /// the slot holds.
-    pub fn hold_in_hand(&self, slot: u32) -> Option<Grant<F::Resource>> {
-        let now = Instant::now();
-        let core = self.lock(now);
-        let lease = core.hold_in_hand(slot)?;
-        Some(core.slots[slot as usize].grant(lease, now))
     }
 
     // ---- for the face ----------------------------------------------------------------------

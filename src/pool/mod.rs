@@ -1,12 +1,13 @@
 //! Who holds which slot, who waits, and when something is opened and closed.
 //!
-//! - [`state`], [`words`], [`table`]: the slot table, the only truth about who holds what.
+//! - [`state`], [`table`]: the slot table, the only truth about who holds what.
 //! - [`fifo`], [`line`], [`deadlines`], [`backoff`]: the parts a queue is made of.
 //! - [`request`], [`endpoint`], [`settings`], [`stats`], [`pulse`], [`event`], [`wording`]: what the
 //!   engine knows.
 //! - `core`: every decision, under one lock, without an await.
 //! - [`engine`]: the decisions carried out; [`face`] is what it asks of a pool.
-//! - `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
+//! - `locked`: its one lock; `keeper`: what must happen in time; `snapshot`: the engine as it looks at one moment.
+//! - [`shelf`]: what JavaScript takes and puts back by itself; `lending`: the engine's part in that.
 //! - [`options`]: every option, in one table, and how they are read.
 //! - [`call`], [`any_pool`]: what every pool can be asked, and by whom.
 //! - [`faces`]: the engine over connections to Blenders, over what user code makes, and over permits.
@@ -31,7 +32,9 @@ pub mod face;
 pub mod faces;
 pub mod fifo;
 mod keeper;
+mod lending;
 pub mod line;
+mod locked;
 pub mod options;
 pub mod pulse;
 pub mod rate;
