@@ -50,13 +50,17 @@ struct Pair {
 
 impl Pair {
     async fn new() -> Self {
+        Self::with_stand_in_on(&Handle::current()).await
+    }
+
+    async fn with_stand_in_on(runtime: &Handle) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = Address::tcp("127.0.0.1", listener.local_addr().unwrap().port()).unwrap();
         let stream = dial(&address, PATIENCE).await.unwrap();
         let (peer, _) = listener.accept().await.unwrap();
         let (told, heard) = unbounded_channel();
         let owner = Arc::new(Heard(told));
-        let poller = Poller::new(&Handle::current()).unwrap();
+        let poller = Poller::new(runtime).unwrap();
         let weak: Weak<Heard> = Arc::downgrade(&owner);
         let target = Arc::new(Target {
             pool: "pool".into(),
@@ -143,6 +147,22 @@ async fn a_stand_in_that_sleeps_wakes_for_a_close_and_ends_with_its_set() {
     until("its stand-in has ended", || tasks() == before).await;
 }
 
+#[tokio::test]
+async fn what_has_ended_takes_no_command_though_nobody_has_read_so() {
+    let nowhere = Nowhere::new();
+    let mut pair = Pair::with_stand_in_on(&nowhere.handle).await;
+    let poller = pair.poller.upgrade().unwrap();
+    poller.read();
+    pair.fall_asleep().await;
+    pair.peer.shutdown().await.unwrap();
+    wait_for_news(&poller);
+    let request = pair.connection.dialect().encode(1, "echo", "{}").unwrap();
+    assert!(pair.connection.start(1, request, false).is_err());
+    poller.read();
+    assert!(matches!(pair.next().await, Err(Ending::Lost(_))));
+    assert!(has_ended(&mut pair.peer).await, "something was written");
+}
+
 /// Reads to the end of the stream, of which nothing but the end is to come.
 async fn has_ended(peer: &mut TcpStream) -> bool {
     matches!(timeout(PATIENCE, peer.read(&mut [0; 64])).await, Ok(Ok(0)))
@@ -204,11 +224,16 @@ async fn unwatched(nowhere: &Nowhere) -> (ConnectionPool, Arc<Ledger>) {
 fn ask_and_let_it_answer(pool: &ConnectionPool, ledger: &Ledger, ticket: u64, limit: Duration) {
     let options = CallOptions { timeout: Some(limit), ..CallOptions::default() };
     pool.execute(ticket, command("echo", json!({})), &options).unwrap();
+    wait_for_news(&ledger.poller);
+}
+
+/// Blocks its thread until something has come that nobody has read.
+fn wait_for_news(poller: &Poller) {
     let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(1));
-    let fd = ledger.poller.fd();
+    let fd = poller.fd();
     poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE).unwrap();
     poll.poll(&mut events, Some(PATIENCE)).unwrap();
-    assert!(!events.is_empty(), "no answer came");
+    assert!(!events.is_empty(), "nothing came");
 }
 
 #[tokio::test]

@@ -9,6 +9,8 @@ use std::future::pending;
 use std::io;
 #[cfg(unix)]
 use std::io::Write;
+#[cfg(unix)]
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -155,6 +157,17 @@ impl Stream {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the end has come of a stream that is watched, and nothing before it; the task of another
+    /// sees it at once.
+    pub fn has_ended(&self) -> bool {
+        either!(self, _socket => false, bare => {
+            match SockRef::from(&bare.as_fd()).peek(&mut [MaybeUninit::uninit()]) {
+                Ok(count) => count == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            }
+        })
     }
 
     /// Writes what the socket takes now.

@@ -39,6 +39,10 @@ use super::target::Target;
 use crate::fault::{Delivered, Fault};
 use crate::wire::Dialect;
 
+/// A connection that was quiet for longer may have ended since anybody looked: the event loop had something
+/// else to do.
+const FRESH: Duration = Duration::from_micros(100);
+
 /// Who is told what becomes of a connection. Called without any lock, from the
 /// connection's task or from the thread that closes a connection which has none.
 pub trait Owner: Send + Sync + 'static {
@@ -119,6 +123,7 @@ struct Line {
     written: usize,
     received: usize,
     drain_until: Option<Instant>,
+    quiet_since: Instant,
     closing: bool,
 }
 
@@ -140,6 +145,13 @@ impl Line {
     /// Whether something is left to write, and until when an exchange that was cut is read.
     fn asks(&self) -> (bool, Option<Instant>) {
         (self.written < self.request.len(), self.drain_until)
+    }
+
+    /// Whether the peer has hung up since the last exchange.
+    fn has_ended(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| self.quiet_since.elapsed() > FRESH && stream.has_ended())
     }
 
     /// Writes what the socket takes now.
@@ -218,6 +230,7 @@ impl Connection {
             written: 0,
             received: 0,
             drain_until: None,
+            quiet_since: Instant::now(),
             closing: false,
         };
         let owner = target.owner.clone();
@@ -289,6 +302,11 @@ impl Connection {
     ) -> Result<(), NotReady> {
         let mut line = self.line();
         if line.phase != Phase::Quiet {
+            return Err(NotReady);
+        }
+        if line.has_ended() {
+            // Whoever reads reports it.
+            line.end();
             return Err(NotReady);
         }
         line.exchange = exchange;

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::time::Instant;
 use tracing::{trace, warn};
 
 use super::{Connection, Ending, Outcome, Phase, Reply};
@@ -278,6 +279,7 @@ impl Connection {
                 line.stream = None;
             }
             line.phase = if fit { Phase::Quiet } else { Phase::Over };
+            line.quiet_since = Instant::now();
         }
         if let Some(owner) = self.owner.upgrade() {
             owner.settled(self, Outcome::Reply(Reply { body, ok: checked.ok, fit }));
