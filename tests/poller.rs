@@ -95,8 +95,8 @@ async fn a_stand_in_that_sleeps_wakes_for_an_answer() {
     let mut pair = Pair::new().await;
     for exchange in 1..=3 {
         pair.fall_asleep().await;
-        let request = pair.connection.dialect().encode(exchange, "echo", "{}").unwrap();
-        pair.connection.start(exchange, request, false).unwrap();
+        let mut request = pair.connection.dialect().encode(exchange, "echo", "{}").unwrap();
+        pair.connection.start(exchange, &mut request, false).unwrap();
         pair.peer.readable().await.unwrap();
         let _ = pair.peer.try_read(&mut [0; 1024]).unwrap();
         let reply = format!("{}\n", json!({ "id": exchange, "status": "success" }));
@@ -110,9 +110,9 @@ async fn a_stand_in_writes_on_what_the_socket_did_not_take_at_once() {
     let mut pair = Pair::new().await;
     // More than both ends have room for.
     let long = json!({ "long": "x".repeat(48 << 20) }).to_string();
-    let request = pair.connection.dialect().encode(1, "echo", &long).unwrap();
+    let mut request = pair.connection.dialect().encode(1, "echo", &long).unwrap();
     let whole = request.len();
-    pair.connection.start(1, request, false).unwrap();
+    pair.connection.start(1, &mut request, false).unwrap();
     let (mut read, mut chunk) = (0, vec![0; 1 << 20]);
     while read < whole {
         let count = timeout(PATIENCE, pair.peer.read(&mut chunk)).await;
@@ -156,8 +156,8 @@ async fn what_has_ended_takes_no_command_though_nobody_has_read_so() {
     pair.fall_asleep().await;
     pair.peer.shutdown().await.unwrap();
     wait_for_news(&poller);
-    let request = pair.connection.dialect().encode(1, "echo", "{}").unwrap();
-    assert!(pair.connection.start(1, request, false).is_err());
+    let mut request = pair.connection.dialect().encode(1, "echo", "{}").unwrap();
+    assert!(pair.connection.start(1, &mut request, false).is_err());
     poller.read();
     assert!(matches!(pair.next().await, Err(Ending::Lost(_))));
     assert!(has_ended(&mut pair.peer).await, "something was written");

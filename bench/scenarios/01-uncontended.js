@@ -30,7 +30,7 @@ async function oneByOneTimed(pool, took) {
 /** @param {import('../peers').Open} open @param {number} size @param {import('.').Context} context */
 async function make(open, size, { full }) {
   const pool = await fill(await open({ max: size }), size)
-  const count = full ? 200_000 : 60_000
+  const count = full ? 200_000 : 30_000
   const took = new Float64Array(count / 5)
   return {
     async round() {

@@ -88,7 +88,7 @@ function timed(turns, waited) {
 /** @param {import('../peers').Open} open @param {number} workers @param {import('.').Context} context */
 async function make(open, workers, { full }) {
   const pool = await fill(await open({ max: SLOTS }), SLOTS)
-  const times = Math.round((full ? 64_000 : 24_000) / workers)
+  const times = Math.round((full ? 64_000 : 16_000) / workers)
   const fewer = Math.round(times / 4)
   const waited = new Float64Array(fewer * workers)
   const p99 = async (/** @type {boolean} */ turns) => {

@@ -9,9 +9,9 @@ const { quantile } = require('../run/statistics')
 
 /** Commands in a round, by the work of one in ms. @type {Record<number, { short: number, full: number }>} */
 const COUNTS = {
-  0: { short: 2_000, full: 10_000 },
-  1: { short: 150, full: 500 },
-  5: { short: 30, full: 150 },
+  0: { short: 1_000, full: 10_000 },
+  1: { short: 100, full: 500 },
+  5: { short: 20, full: 150 },
 }
 const TEXT = 'x'.repeat(100)
 

@@ -22,6 +22,20 @@ impl Dialect {
     /// # Errors
     /// [`EncodeError`], when the row has no way to say it or the parameters are not a JSON object.
     pub fn encode(&self, id: u64, kind: &str, params_json: &str) -> Result<Vec<u8>, EncodeError> {
+        self.encode_in(Vec::new(), id, kind, params_json)
+    }
+
+    /// The same in the memory of `buffer`, whatever that held. An error drops it.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_in(
+        &self,
+        mut buffer: Vec<u8>,
+        id: u64,
+        kind: &str,
+        params_json: &str,
+    ) -> Result<Vec<u8>, EncodeError> {
         if let Kinds::Only(known) = self.request.kinds
             && !known.contains(&kind)
         {
@@ -30,7 +44,9 @@ impl Dialect {
         }
         let params = self.params(params_json)?;
         let mut lifted = None;
-        let mut json = String::with_capacity(params.len() + kind.len() + 80);
+        buffer.clear();
+        let mut json = String::from_utf8(buffer).unwrap_or_default();
+        json.reserve(params.len() + kind.len() + 80);
         for (place, member) in self.request.members.iter().enumerate() {
             json.push(if place == 0 { '{' } else { ',' });
             json.push('"');
@@ -155,6 +171,16 @@ mod tests {
 
     fn refusal(name: &str, kind: &str, params: &str) -> String {
         encode(name, kind, params).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn memory_that_is_used_again_holds_nothing_of_the_last_request() {
+        for row in &DIALECTS {
+            let kind = kind(row);
+            let wanted = row.encode(7, kind, r#"{"code":"x"}"#);
+            let before = b"\xff not text, and longer than any request here".repeat(20);
+            assert_eq!(row.encode_in(before, 7, kind, r#"{"code":"x"}"#), wanted, "{}", row.name);
+        }
     }
 
     #[test]

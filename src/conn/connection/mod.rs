@@ -290,14 +290,15 @@ impl Connection {
 
     /// Begins an exchange: writes `request` as far as the socket takes it, on this thread.
     /// `exchange` is the id that the reply must echo, where the dialect has ids; `raw` asks for its bytes
-    /// as they come.
+    /// as they come. A `request` that the socket takes at once is left to the caller, whose memory it is;
+    /// of another an empty one is left.
     ///
     /// # Errors
     /// [`NotReady`] when the connection is busy or over. Then no byte was written.
     pub fn start(
         self: &Arc<Self>,
         exchange: u64,
-        request: Vec<u8>,
+        request: &mut Vec<u8>,
         raw: bool,
     ) -> Result<(), NotReady> {
         let mut line = self.line();
@@ -311,7 +312,7 @@ impl Connection {
         }
         line.exchange = exchange;
         line.raw = raw;
-        line.request = request;
+        line.request = std::mem::take(request);
         line.written = 0;
         line.received = 0;
         if line.stream.is_none() {
@@ -337,7 +338,7 @@ impl Connection {
         if line.written < line.request.len() {
             self.wake.notify_one();
         } else {
-            line.request = Vec::new();
+            *request = std::mem::take(&mut line.request);
             line.written = usize::MAX;
         }
         Ok(())

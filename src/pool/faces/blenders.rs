@@ -1,6 +1,7 @@
 //! What the engine needs to know of Blenders: how one is reached, what its dialect bears, how a
 //! command is started and what its outcome means.
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -22,6 +23,14 @@ use crate::wire::Dialect;
 
 /// Connects in flight for an endpoint whose dialect has no habit of its own.
 const DEFAULT_MAX_CONNECTING: usize = 2;
+
+/// Memory for requests that is kept is no more than this.
+const KEEP: usize = 64 * 1024;
+
+thread_local! {
+    /// Memory for the next request that this thread writes.
+    static REQUEST: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// What the engine needs to know of Blenders. Opaque; public because the engine is.
 pub struct Blenders {
@@ -135,7 +144,8 @@ impl Face for Blenders {
     fn start(&self, resource: &Arc<Connection>, exchange: u64, job: &Call) -> Start {
         let Want::Command(command) = &job.want else { unreachable!("only commands are started") };
         let dialect = resource.dialect();
-        let bytes = match dialect.encode(exchange, &command.kind, &command.params) {
+        let spare = REQUEST.take();
+        let mut bytes = match dialect.encode_in(spare, exchange, &command.kind, &command.params) {
             Ok(bytes) => bytes,
             Err(error) => return Start::Refused(cannot_encode(dialect, &error)),
         };
@@ -144,7 +154,11 @@ impl Face for Blenders {
             return Start::Refused(too_large(bytes.len(), limit));
         }
         debug!(connection = resource.id(), endpoint = %resource.target().name, command = %command.kind, bytes = bytes.len(), "command");
-        match resource.start(exchange, bytes, command.raw) {
+        let started = resource.start(exchange, &mut bytes, command.raw);
+        if bytes.capacity() <= KEEP {
+            REQUEST.set(bytes);
+        }
+        match started {
             Ok(()) => Start::Started,
             Err(_) => Start::NotReady,
         }
@@ -152,11 +166,11 @@ impl Face for Blenders {
 
     fn check(&self, resource: &Arc<Connection>, exchange: u64) -> Start {
         let dialect = resource.dialect();
-        let Some(ping) = dialect.encode_ping(exchange) else {
+        let Some(mut ping) = dialect.encode_ping(exchange) else {
             let message = format!("{} has no command that only asks", dialect.name);
             return Start::Refused(Fault::new(Code::InvalidCommand, message));
         };
-        match resource.start(exchange, ping, false) {
+        match resource.start(exchange, &mut ping, false) {
             Ok(()) => Start::Started,
             Err(_) => Start::NotReady,
         }
