@@ -15,7 +15,7 @@
 //! leader/followers pattern of Schmidt and others.)
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Duration;
@@ -72,7 +72,8 @@ impl Poller {
             loop_polls: AtomicBool::new(false),
             dropped: Arc::default(),
         });
-        runtime.spawn(stand_in(Arc::downgrade(&poller), poller.dropped.clone()));
+        let set = poller.registry.as_fd().try_clone_to_owned()?;
+        runtime.spawn(stand_in(Arc::downgrade(&poller), set, poller.dropped.clone()));
         Ok(poller)
     }
 
@@ -144,17 +145,8 @@ impl Poller {
         lock(&self.watched).remove(at);
     }
 
-    /// The set, for the runtime to watch for a while; `None` when the system has no descriptor left.
-    fn news(&self) -> Option<AsyncFd<OwnedFd>> {
-        let set = self.registry.as_fd().try_clone_to_owned().ok()?;
-        // SAFETY: it owns its descriptor, and closes it after it was taken from the runtime.
-        #[allow(unsafe_code)]
-        unsafe { AsyncFd::register(set) }.ok()
-    }
-
     /// Reads as things come, until the event loop polls again or nothing comes any more.
-    async fn read_in_its_place(&self) {
-        let Some(set) = self.news() else { return };
+    async fn read_in_its_place(&self, set: &AsyncFd<BorrowedFd<'_>>) {
         while !self.loop_polls.swap(false, SeqCst) {
             let Ok(Ok(mut ready)) = timeout(STAND_IN, set.readable()).await else { return };
             // What comes after this is news again.
@@ -171,8 +163,9 @@ impl Drop for Poller {
     }
 }
 
-/// The task beside the event loop. It holds the set only while it works.
-async fn stand_in(poller: Weak<Poller>, dropped: Arc<Notify>) {
+/// The task beside the event loop. It holds the poller only while it works, and has a descriptor of the set
+/// for itself.
+async fn stand_in(poller: Weak<Poller>, set: OwnedFd, dropped: Arc<Notify>) {
     let mut quiet = 0;
     loop {
         sleep(STAND_IN).await;
@@ -182,25 +175,32 @@ async fn stand_in(poller: Weak<Poller>, dropped: Arc<Notify>) {
                 quiet = 0;
                 continue;
             }
-            if poller.read() {
-                quiet = 0;
+            let has_read = poller.read();
+            quiet = if has_read { 0 } else { quiet + 1 };
+            if !has_read && quiet < ROUNDS {
+                continue;
+            }
+            // Not longer than needed: the runtime would be woken by everything that comes.
+            let Ok(news) = news_of(&set) else { continue };
+            if has_read {
                 debug!("the event loop is busy: reading in its place");
-                poller.read_in_its_place().await;
+                poller.read_in_its_place(&news).await;
                 continue;
             }
-            quiet += 1;
-            if quiet < ROUNDS {
-                continue;
-            }
-            quiet = 0;
-            poller.news()
+            news
         };
+        quiet = 0;
         // Whatever comes ends the sleep, be it an answer or an end: the loop may never poll again.
-        if let Some(news) = news {
-            tokio::select! {
-                _ = news.readable() => {}
-                () = dropped.notified() => {}
-            }
+        tokio::select! {
+            _ = news.readable() => {}
+            () = dropped.notified() => {}
         }
     }
+}
+
+/// Has the runtime watch a set, until what this returns is dropped.
+fn news_of(set: &OwnedFd) -> io::Result<AsyncFd<BorrowedFd<'_>>> {
+    // SAFETY: the descriptor stays open for as long as it is borrowed.
+    #[allow(unsafe_code)]
+    Ok(unsafe { AsyncFd::register(set.as_fd()) }?)
 }
