@@ -5,7 +5,7 @@
 //! kept in one set of the system's (epoll, kqueue), and whoever polls that set reads what has come:
 //!
 //! - the event loop, which watches the set like any other socket of its own, and
-//! - a *stand-in*, a task that looks every 5 ms whether the loop still does. If not, and
+//! - a *stand-in*, a task that looks every 2 ms whether the loop still does. If not, and
 //!   something has come, the loop is busy, and the stand-in reads in its place until it is back.
 //!
 //! What comes is read once, whoever is first: a connection's reader is behind a lock. A reply that
@@ -26,15 +26,16 @@ use slab::Slab;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use super::connection::{Connection, News};
 
 /// How often the stand-in looks after the event loop.
-const STAND_IN: Duration = Duration::from_millis(5);
-/// So often it finds nothing at all going on before it sleeps until something comes.
-const ROUNDS: u32 = 100;
+const STAND_IN: Duration = Duration::from_millis(2);
+/// So often in a row it finds nothing going on before it sleeps until something comes, and the loop back
+/// before it leaves the reading to it: one that was busy will be again.
+const ROUNDS: u32 = 25;
 /// Taken from the set at a time.
 const EVENTS: usize = 64;
 
@@ -145,9 +146,14 @@ impl Poller {
         lock(&self.watched).remove(at);
     }
 
-    /// Reads as things come, until the event loop polls again or nothing comes any more.
+    /// Reads as things come, until the event loop is back or nothing comes any more.
     async fn read_in_its_place(&self, set: &AsyncFd<BorrowedFd<'_>>) {
-        while !self.loop_polls.swap(false, SeqCst) {
+        let (mut looked, mut polled) = (Instant::now(), 0);
+        while polled < ROUNDS {
+            if looked.elapsed() >= STAND_IN {
+                polled = if self.loop_polls.swap(false, SeqCst) { polled + 1 } else { 0 };
+                looked = Instant::now();
+            }
             let Ok(Ok(mut ready)) = timeout(STAND_IN, set.readable()).await else { return };
             // What comes after this is news again.
             ready.clear_ready();

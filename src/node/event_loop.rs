@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::null_mut;
 use std::sync::{Arc, OnceLock};
 
@@ -117,7 +118,9 @@ unsafe extern "C" fn ready(handle: Handle, _status: c_int, _events: c_int) {
         let Some(uv) = uv() else { return };
         &*(uv.get_data)(handle).cast::<Watched>()
     };
-    if watched.queue.quietly(|| watched.poller.read_on_loop()) {
+    // A bug that panics must not end the process, nor would it if a task had met it.
+    let read = AssertUnwindSafe(|| watched.queue.quietly(|| watched.poller.read_on_loop()));
+    if catch_unwind(read).unwrap_or(true) {
         watched.tell();
     }
 }

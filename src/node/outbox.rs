@@ -101,9 +101,16 @@ impl Queue {
     /// Does `work` on JavaScript's thread; says whether there is something to tell JavaScript then, for which
     /// it will not be woken.
     pub(super) fn quietly(&self, work: impl FnOnce()) -> bool {
+        struct Awake;
+        impl Drop for Awake {
+            fn drop(&mut self) {
+                IS_AWAKE.set(false);
+            }
+        }
+        let awake = Awake;
         IS_AWAKE.set(true);
         work();
-        IS_AWAKE.set(false);
+        drop(awake);
         self.unannounced.swap(false, SeqCst)
     }
 
