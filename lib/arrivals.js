@@ -13,6 +13,8 @@ const { turn } = require('./turn')
  * than that waits here for the rest of the turn only.
  */
 const LONG_MS = 50
+/** So many who have gone are not worth the closing up of the line. */
+const FEW = 256
 /** Those handed over before the event loop has its turn. */
 const MANY = 1_000
 
@@ -24,7 +26,7 @@ const MANY = 1_000
 
 /** @template {{ since: number }} [A=Arrival] */
 class Arrivals {
-  /** @type {A[]} */
+  /** Those before the first have gone. @type {any[]} */
   #waiting = []
   /** The first of them. */
   #first = 0
@@ -77,14 +79,15 @@ class Arrivals {
     return this.#waiting[this.#first].since
   }
 
-  /** The first leaves. */
+  /** The first leaves. @returns {A} */
   next() {
     const first = this.#waiting[this.#first]
-    this.#first++
+    // Kept any longer, it would outlive the next collections with all that it leads to.
+    this.#waiting[this.#first++] = undefined
     if (this.#first === this.#waiting.length) {
       this.#waiting = []
       this.#first = 0
-    } else if (this.#first === 4 * MANY) {
+    } else if (this.#first >= FEW && 2 * this.#first >= this.#waiting.length) {
       this.#waiting.splice(0, this.#first)
       this.#first = 0
     }
