@@ -12,7 +12,8 @@
 //! once more after callers were moved there. And on the engine's: when the shelf is shut by a load and
 //! a store, laid out before the decision, laid out while somebody waits, or laid out by a relaxed store;
 //! when a slot is in hand, and laid out, before JavaScript knows; when nobody calls for those who wait
-//! there, or somebody looks for them before the shelf is shut.
+//! there, or somebody looks for them before the shelf is shut. And with a rate: when an allowance is taken back by
+//! a load and a store, or a start taken off it by a store.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Mutex as Unseen;
@@ -560,6 +561,67 @@ fn settle(mut js: JavaScript) {
     assert_eq!(engine.shelf.waiting(), 0);
 }
 
+/// What the engine keeps of a rate under its lock: of so many starts in all, those that have begun and those
+/// that JavaScript may begin.
+#[derive(Default)]
+struct Rate {
+    begun: u32,
+    ahead: u32,
+    /// Of those that JavaScript has told of.
+    heard: u32,
+}
+
+/// A limiter's engine, as far as its rate goes.
+struct Pace {
+    shelf: Shelf,
+    rate: Mutex<Rate>,
+    /// Starts that JavaScript has told of: its notes.
+    told: loom::sync::atomic::AtomicU32,
+    /// What really started, on either side.
+    started: Unseen<u32>,
+}
+
+impl Pace {
+    const LIMIT: u32 = 2;
+
+    fn decide<T>(&self, decision: impl FnOnce(&mut Rate) -> T) -> T {
+        let mut rate = self.rate.lock().unwrap();
+        rate.ahead -= self.shelf.disallow();
+        let told = self.told.load(loom::sync::atomic::Ordering::Acquire);
+        let more = told - rate.heard;
+        (rate.heard, rate.ahead, rate.begun) = (told, rate.ahead - more, rate.begun + more);
+        let result = decision(&mut rate);
+        let room = Self::LIMIT - rate.begun - rate.ahead;
+        rate.ahead += room;
+        self.shelf.allow(room);
+        result
+    }
+
+    fn start(&self) {
+        let mut started = self.started.lock().unwrap();
+        *started += 1;
+        assert!(*started <= Self::LIMIT, "more has started than the rate allows");
+    }
+
+    /// A start that the engine itself lets go ahead, if there is room.
+    fn permit(&self) {
+        self.decide(|rate| {
+            if rate.begun + rate.ahead < Self::LIMIT {
+                rate.begun += 1;
+                self.start();
+            }
+        });
+    }
+
+    /// JavaScript begins one by itself, if it may.
+    fn begin(&self) {
+        if self.shelf.begin() {
+            self.start();
+            self.told.fetch_add(1, loom::sync::atomic::Ordering::AcqRel);
+        }
+    }
+}
+
 /// Every order, with at most `bound` switches from a thread that could have gone on.
 fn in_every_order(bound: usize, test: impl Fn() + Sync + Send + 'static) {
     let mut checker = loom::model::Builder::new();
@@ -713,5 +775,32 @@ fn deaths_openings_and_jobs_meet() {
         deaths.join().unwrap();
         jobs.join().unwrap();
         settle(js);
+    });
+}
+
+#[test]
+fn a_rate_lets_go_ahead_what_it_allows_and_no_more() {
+    in_every_order(3, || {
+        let pace = Arc::new(Pace {
+            shelf: Shelf::default(),
+            rate: Mutex::default(),
+            told: loom::sync::atomic::AtomicU32::new(0),
+            started: Unseen::new(0),
+        });
+        pace.decide(|_| ());
+        let other = pace.clone();
+        let engine = thread::spawn(move || {
+            other.permit();
+            other.decide(|_| ());
+        });
+        for _ in 0..3 {
+            pace.begin();
+        }
+        engine.join().unwrap();
+        // What was not begun before is there to begin.
+        for _ in 0..Pace::LIMIT {
+            pace.begin();
+        }
+        assert_eq!(*pace.started.lock().unwrap(), Pace::LIMIT, "a start was lost");
     });
 }
