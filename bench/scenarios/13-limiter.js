@@ -72,7 +72,7 @@ function contestant(name, open, { rate = true, share = 1 } = {}) {
   return {
     name,
     async make(callers, { full }) {
-      const times = (full ? 50_000 : 10_000) * share
+      const times = (full ? 50_000 : 6_000) * share
       const allowance = new Allowance()
       const limited = await check(await open({ limit: LIMIT }))
       const rated = rate ? await check(await open({ limit: LIMIT, perSecond: PER_SECOND })) : null
