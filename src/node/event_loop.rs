@@ -61,7 +61,6 @@ fn uv() -> Option<&'static Uv> {
 
 /// What the loop's handle leads to.
 struct Watched {
-    uv: &'static Uv,
     poller: Arc<Poller>,
     queue: Arc<Queue>,
     env: sys::napi_env,
@@ -95,7 +94,6 @@ pub(super) fn watch(
         let mut reference = null_mut();
         sys::napi_create_reference(env.raw(), on_ready.raw(), 1, &mut reference);
         let watched = Box::into_raw(Box::new(Watched {
-            uv,
             poller: poller.clone(),
             queue: queue.clone(),
             env: env.raw(),
@@ -175,8 +173,9 @@ unsafe extern "C" fn end(_: sys::napi_async_cleanup_hook_handle, watched: *mut c
     let watched: *mut Watched = watched.cast();
     // SAFETY: called once, on JavaScript's thread, with what `watch` gave.
     unsafe {
+        let Some(uv) = uv() else { return };
         sys::napi_delete_reference((*watched).env, (*watched).on_ready);
-        ((*watched).uv.close)((*watched).memory.as_mut_ptr().cast(), closed);
+        (uv.close)((*watched).memory.as_mut_ptr().cast(), closed);
     }
 }
 

@@ -1,7 +1,8 @@
 //! Results on their way to JavaScript.
 //!
 //! Any thread posts; the first entry after the queue was empty wakes JavaScript, once, through one
-//! weak threadsafe function. The facade then drains in slices and settles its own promises. (The
+//! weak threadsafe function. What JavaScript's own thread posts needs no wake-up: whoever called tells
+//! it. The facade then drains in slices and settles its own promises. (The
 //! same arrangement as in valkey-glide's Node client: one threadsafe function a promise costs an
 //! async handle each, all of which libuv scans on every wake-up.)
 

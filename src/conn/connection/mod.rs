@@ -11,13 +11,14 @@
 //!    OVER <─────────────┘
 //! ```
 //!
-//! Whoever has a command writes it at once from its own thread ([`Connection::start`]); one task
-//! per stream reads, finishes writes that the socket would not take, and notices a peer that went
-//! away or speaks out of turn while nobody asked. A stream whose exchange was cut short is never
-//! used again: without ids, a late reply would be taken for the next answer.
+//! Whoever has a command writes it at once from its own thread ([`Connection::start`]); a
+//! [poller](super::poller), or where there is none one task per stream, reads, finishes writes that the
+//! socket would not take, and notices a peer that went away or speaks out of turn while nobody asked. A
+//! stream whose exchange was cut short is never used again: without ids, a late reply would be taken for
+//! the next answer.
 //!
-//! The `line` mutex is held for a few instructions and at most one non-blocking `write`; never
-//! across an await and never while the owner is called.
+//! The `line` mutex is held for a few instructions, at most one non-blocking look at the socket and one
+//! `write`; never across an await and never while the owner is called.
 
 mod attend;
 pub(super) mod complaint;
